@@ -1,0 +1,1 @@
+//! A directory of manifests instead of an API server (DESIGN §10).

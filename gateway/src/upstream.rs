@@ -1,0 +1,1 @@
+//! Own upstream connector: dialer, HTTP/2 pool, session.

@@ -1,0 +1,8 @@
+//! Own kinds and MCS kinds. The Gateway API's are in `mcwan_gateway_api`.
+
+pub mod about;
+pub mod mcs;
+pub mod wan;
+
+/// API group of the project's own kinds.
+pub const GROUP: &str = "mc-wan.l7mp.io";

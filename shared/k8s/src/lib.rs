@@ -1,0 +1,22 @@
+//! Kubernetes objects in, a routing table and rendered objects out; all of it as functions of values.
+//!
+//! * [`kinds`] — own kinds (`mc-wan.l7mp.io`) and MCS kinds (`multicluster.x-k8s.io`, `about.k8s.io`).
+//! * [`manifest`] — YAML text to objects, with file, document, line and field of each mistake.
+//! * [`object`], [`snapshot`] — every kind we read, as one enum and one sorted collection.
+//! * [`offer`] — what a cluster offers to its peers.
+//! * [`render`] — exports of the `ClusterSet` to standard Gateway API objects.
+//! * [`translate`] — Gateway API objects to the routing table.
+//! * [`problem`] — a user's mistake, with object, condition, reason and hint.
+//!
+//! Deliberately absent: a Kubernetes client, tokio, clocks. [`render`] and [`translate`] cannot fail: a bad object yields a
+//! [`Problem`](problem::Problem) and leaves the others alone.
+
+pub mod kinds;
+pub mod manifest;
+pub mod names;
+pub mod object;
+pub mod offer;
+pub mod problem;
+pub mod render;
+pub mod snapshot;
+pub mod translate;

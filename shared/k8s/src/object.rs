@@ -1,0 +1,144 @@
+//! Every kind that is read or rendered, as one enum.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::Resource;
+use mcwan_gateway_api::backendtlspolicies::BackendTlsPolicy;
+use mcwan_gateway_api::gatewayclasses::GatewayClass;
+use mcwan_gateway_api::gateways::Gateway;
+use mcwan_gateway_api::grpcroutes::GrpcRoute;
+use mcwan_gateway_api::httproutes::HttpRoute;
+use mcwan_gateway_api::listenersets::ListenerSet;
+use mcwan_gateway_api::referencegrants::ReferenceGrant;
+use serde::Serialize;
+
+use crate::kinds::about::ClusterProperty;
+use crate::kinds::{mcs, wan};
+use crate::problem::ObjectRef;
+
+/// Namespace and name; the namespace is empty for cluster-scoped kinds.
+pub type Key = (String, String);
+
+/// Declares [`Object`] and everything that is done kind by kind.
+macro_rules! objects {
+    ($( $(#[$doc:meta])* $variant:ident($ty:ty) => $field:ident ),+ $(,)?) => {
+        /// An object of any kind.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(untagged)]
+        pub enum Object { $( $(#[$doc])* $variant(Arc<$ty>), )+ }
+
+        impl Object {
+            /// Which object it is.
+            #[must_use]
+            pub fn reference(&self) -> ObjectRef {
+                match self { $( Self::$variant(o) => reference(o.as_ref()), )+ }
+            }
+
+            /// Namespace and name.
+            #[must_use]
+            pub fn key(&self) -> Key {
+                match self { $( Self::$variant(o) => key(o.as_ref()), )+ }
+            }
+
+            /// Metadata.
+            #[must_use]
+            pub fn meta(&self) -> &kube::core::ObjectMeta {
+                match self { $( Self::$variant(o) => o.meta(), )+ }
+            }
+        }
+
+        $( impl From<$ty> for Object {
+            fn from(o: $ty) -> Self { Self::$variant(Arc::new(o)) }
+        } )+
+
+        pub(crate) mod fields {
+            //! The snapshot's collections, one for each kind.
+            use super::*;
+            use std::collections::BTreeMap;
+
+            /// Objects by kind, sorted by namespace and name.
+            #[derive(Debug, Clone, Default, PartialEq)]
+            pub struct Objects { $( $(#[$doc])* pub $field: BTreeMap<Key, Arc<$ty>>, )+ }
+
+            impl Objects {
+                /// Puts an object in its place; an object of the same kind and key is replaced.
+                pub fn insert(&mut self, object: Object) {
+                    match object { $( Object::$variant(o) => { self.$field.insert(key(o.as_ref()), o); } )+ }
+                }
+
+                /// Removes an object.
+                pub fn remove(&mut self, object: &Object) {
+                    match object { $( Object::$variant(o) => { self.$field.remove(&key(o.as_ref())); } )+ }
+                }
+
+                /// All objects, kind by kind, sorted.
+                pub fn iter(&self) -> impl Iterator<Item = Object> + '_ {
+                    std::iter::empty()$( .chain(self.$field.values().cloned().map(Object::$variant)) )+
+                }
+            }
+        }
+    };
+}
+
+objects! {
+    /// Core.
+    Namespace(Namespace) => namespaces,
+    /// Core.
+    Service(Service) => services,
+    /// Discovery.
+    EndpointSlice(EndpointSlice) => endpoint_slices,
+    /// Core.
+    Secret(Secret) => secrets,
+    /// Core.
+    ConfigMap(ConfigMap) => config_maps,
+    /// About API.
+    ClusterProperty(ClusterProperty) => cluster_properties,
+    /// MCS API.
+    McsServiceExport(mcs::ServiceExport) => mcs_exports,
+    /// MCS API.
+    McsServiceImport(mcs::ServiceImport) => mcs_imports,
+    /// Own.
+    WANPolicy(wan::WANPolicy) => wan_policies,
+    /// Own.
+    ServiceExport(wan::ServiceExport) => exports,
+    /// Own.
+    ServiceImport(wan::ServiceImport) => imports,
+    /// Gateway API.
+    GatewayClass(GatewayClass) => gateway_classes,
+    /// Gateway API.
+    Gateway(Gateway) => gateways,
+    /// Gateway API.
+    ListenerSet(ListenerSet) => listener_sets,
+    /// Gateway API.
+    HTTPRoute(HttpRoute) => http_routes,
+    /// Gateway API.
+    GRPCRoute(GrpcRoute) => grpc_routes,
+    /// Gateway API.
+    ReferenceGrant(ReferenceGrant) => reference_grants,
+    /// Gateway API.
+    BackendTLSPolicy(BackendTlsPolicy) => backend_tls_policies,
+}
+
+/// Names any object of a typed kind.
+#[must_use]
+pub fn reference<K: Resource<DynamicType = ()>>(object: &K) -> ObjectRef {
+    let (namespace, name) = key(object);
+    ObjectRef {
+        group: K::group(&()).into_owned(),
+        kind: K::kind(&()).into_owned(),
+        namespace,
+        name,
+    }
+}
+
+/// Namespace and name of any object.
+#[must_use]
+pub fn key<K: Resource>(object: &K) -> Key {
+    let meta = object.meta();
+    (
+        meta.namespace.clone().unwrap_or_default(),
+        meta.name.clone().unwrap_or_default(),
+    )
+}

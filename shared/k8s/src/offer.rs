@@ -1,0 +1,93 @@
+//! What a cluster offers to its peers: the content of its outbox (`PublishedCluster`, `PublishedService`), as values.
+//!
+//! [`offer`] is pure. Standalone mode computes a peer's offer from the peer's directory; the controller reads it from
+//! the peer's API server.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kinds::wan::HttpRules;
+use crate::problem::Problem;
+use crate::snapshot::ClusterSnapshot;
+
+/// All that one cluster offers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerOffer {
+    /// Cluster id: one RFC 1123 label.
+    pub cluster: String,
+    /// Addresses of its ingress gateways, sorted.
+    pub gateways: Vec<IpAddr>,
+    /// Its accepted WAN policies, sorted by name.
+    pub policies: Vec<OfferedPolicy>,
+    /// Its valid exports, sorted by namespace and name.
+    pub services: Vec<OfferedService>,
+}
+
+/// A `WANPolicy` as peers must agree on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OfferedPolicy {
+    /// Name.
+    pub name: String,
+    /// Port of the class.
+    pub port: u16,
+    /// Transport class.
+    pub tunnel: String,
+}
+
+/// One exported service.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OfferedService {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Creation of the export, seconds since 1970; 0 where unknown. The oldest wins conflicts.
+    pub created: i64,
+    /// Headless.
+    pub headless: bool,
+    /// Ports, in the Service's order.
+    pub ports: Vec<OfferedPort>,
+    /// L7 rules of the export (`spec.http`), if it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpRules>,
+    /// Service-level policy (`mc-wan.l7mp.io/wan-policy`), if given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wan_policy: Option<String>,
+    /// Exported labels and annotations (never those of the metadata).
+    pub labels: std::collections::BTreeMap<String, String>,
+    /// See `labels`.
+    pub annotations: std::collections::BTreeMap<String, String>,
+    /// `ipFamilies` of the Service.
+    pub ip_families: Vec<String>,
+    /// `sessionAffinity` of the Service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_affinity: Option<String>,
+}
+
+/// A port of an exported service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OfferedPort {
+    /// Name; empty for an unnamed single port.
+    pub name: String,
+    /// `TCP`, `UDP` or `SCTP`.
+    pub protocol: String,
+    /// Application protocol, where given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app_protocol: Option<String>,
+    /// Port number.
+    pub port: u16,
+    /// Ready endpoints behind it.
+    pub ready_endpoints: u32,
+}
+
+/// Computes what a cluster offers, and what is wrong with its exports and policies.
+#[must_use]
+pub fn offer(snapshot: &ClusterSnapshot) -> (PeerOffer, Vec<Problem>) {
+    let _ = snapshot;
+    todo!("offer")
+}

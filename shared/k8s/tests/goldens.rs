@@ -1,0 +1,28 @@
+//! Golden files: `goldens/<what>/<case>.in.yaml` goes in, `<case>.out.yaml` must come out.
+//!
+//! `UPDATE=1 cargo test -p mcwan-k8s --test goldens` writes the outputs anew; review the difference before committing it.
+//! The format of a case is described in `goldens/case.rs`.
+
+#[path = "goldens/case.rs"]
+mod case;
+#[path = "goldens/compare.rs"]
+mod compare;
+
+use case::Case;
+use mcwan_k8s::render::render;
+
+/// What `render` makes of a case: the objects as YAML documents, then the problems.
+fn rendered(case: &Case) -> String {
+    let (objects, problems) = render(&case.cluster, &case.offers);
+    let mut out = String::new();
+    for object in &objects {
+        out.push_str(&compare::yaml(object));
+        out.push_str("---\n");
+    }
+    out + &compare::problems(&problems)
+}
+
+#[test]
+fn every_render_case_renders_as_its_golden_file_says() {
+    compare::directory("render", 0, rendered);
+}

@@ -1,8 +1,17 @@
-//! Request matches and their precedence (Gateway API `HTTPRouteRule.matches`).
+//! Request matches (Gateway API `HTTPRouteRule.matches`). Their precedence is in [`rank`].
 
-use http::{HeaderMap, HeaderName, Method};
-use regex::Regex;
+pub mod rank;
+
+mod pattern;
+mod query;
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::{Serialize, Serializer};
+
+pub use pattern::{PATTERN_SIZE_LIMIT, Pattern, PatternError};
+pub use query::first_value;
 
 /// What a match looks at. Borrowed from the request.
 #[derive(Debug, Clone, Copy)]
@@ -88,28 +97,6 @@ pub struct QueryMatch {
     pub value: StringMatch,
 }
 
-/// A compiled regular expression that matches a whole value. Linear in the input; the size of the program is bounded.
-#[derive(Debug, Clone)]
-pub struct Pattern {
-    source: String,
-    regex: Regex,
-}
-
-/// Largest compiled program of one expression, in bytes.
-pub const PATTERN_SIZE_LIMIT: usize = 256 * 1024;
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
-    }
-}
-
-impl Serialize for Pattern {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(&self.source)
-    }
-}
-
 /// Order among matches that are equally specific: the oldest route, then its name, then the order in the route.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct RouteOrder {
@@ -124,3 +111,79 @@ pub struct RouteOrder {
     /// Rule in the route.
     pub rule: u32,
 }
+
+impl RequestMatch {
+    /// Whether all conditions hold.
+    #[must_use]
+    pub fn matches(&self, request: &RequestView<'_>) -> bool {
+        self.path.matches(request.path)
+            && self.method.as_ref().is_none_or(|m| m == request.method)
+            && self.headers.iter().all(|h| h.matches(request.headers))
+            && self.query.iter().all(|q| q.matches(request.query))
+    }
+}
+
+impl PathMatch {
+    /// Whether `path` (without query) is taken.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        match self {
+            Self::Exact(value) => value == path,
+            Self::Prefix(value) => path.strip_prefix(prefix_of(value)).is_some_and(|rest| {
+                rest.is_empty() || rest.starts_with('/') || prefix_of(value).is_empty()
+            }),
+            Self::Regex(pattern) => pattern.matches(path),
+        }
+    }
+}
+
+/// The part of a `PathPrefix` value that counts: without trailing slashes, so `/` is empty and takes everything.
+#[must_use]
+pub fn prefix_of(value: &str) -> &str {
+    value.trim_end_matches('/')
+}
+
+impl StringMatch {
+    /// Whether a value of raw bytes is taken. What is not UTF-8 matches no regular expression.
+    #[must_use]
+    pub fn matches(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Exact(want) => want.as_bytes() == value,
+            Self::Regex(pattern) => std::str::from_utf8(value).is_ok_and(|v| pattern.matches(v)),
+        }
+    }
+}
+
+impl HeaderMatch {
+    /// Whether the header is there and its value is taken. Several lines of one header count as one value, joined by
+    /// `,` (RFC 9110 §5.3).
+    #[must_use]
+    pub fn matches(&self, headers: &HeaderMap) -> bool {
+        joined(headers, &self.name).is_some_and(|value| self.value.matches(&value))
+    }
+}
+
+/// All values of a header as one. Copies only when there are several.
+fn joined<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, [u8]>> {
+    let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    let mut all = Cow::Borrowed(values.next()?);
+    for value in values {
+        let buffer = all.to_mut();
+        buffer.push(b',');
+        buffer.extend_from_slice(value);
+    }
+    Some(all)
+}
+
+impl QueryMatch {
+    /// Whether the parameter is there and its first value is taken.
+    #[must_use]
+    pub fn matches(&self, query: Option<&str>) -> bool {
+        query
+            .and_then(|q| first_value(q, &self.name))
+            .is_some_and(|value| self.value.matches(&value))
+    }
+}
+
+#[cfg(test)]
+mod tests;

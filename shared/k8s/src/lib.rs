@@ -6,6 +6,7 @@
 //! * [`offer`] — what a cluster offers to its peers.
 //! * [`render`] — exports of the `ClusterSet` to standard Gateway API objects.
 //! * [`translate`] — Gateway API objects to the routing table.
+//! * [`pipeline`] — offer, render and translate in one go, for directories of manifests.
 //! * [`problem`] — a user's mistake, with object, condition, reason and hint.
 //!
 //! Deliberately absent: a Kubernetes client, tokio, clocks. [`render`] and [`translate`] cannot fail: a bad object yields a
@@ -16,6 +17,7 @@ pub mod manifest;
 pub mod names;
 pub mod object;
 pub mod offer;
+pub mod pipeline;
 pub mod problem;
 pub mod render;
 pub mod snapshot;

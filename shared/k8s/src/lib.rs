@@ -2,6 +2,7 @@
 //!
 //! * [`kinds`] — own kinds (`mc-wan.l7mp.io`) and MCS kinds (`multicluster.x-k8s.io`, `about.k8s.io`).
 //! * [`manifest`] — YAML text to objects, with file, document, line and field of each mistake.
+//! * [`files`] — the files of a cluster put together, with the place of each object.
 //! * [`object`], [`snapshot`] — every kind we read, as one enum and one sorted collection.
 //! * [`offer`] — what a cluster offers to its peers.
 //! * [`render`] — exports of the `ClusterSet` to standard Gateway API objects.
@@ -12,6 +13,7 @@
 //! Deliberately absent: a Kubernetes client, tokio, clocks. [`render`] and [`translate`] cannot fail: a bad object yields a
 //! [`Problem`](problem::Problem) and leaves the others alone.
 
+pub mod files;
 pub mod kinds;
 pub mod manifest;
 pub mod names;

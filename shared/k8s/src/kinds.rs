@@ -1,7 +1,9 @@
 //! Own kinds and MCS kinds. The Gateway API's are in `mcwan_gateway_api`.
 
 pub mod about;
+pub mod crds;
 pub mod mcs;
+pub(crate) mod schema;
 pub mod wan;
 
 /// API group of the project's own kinds.

@@ -4,6 +4,9 @@
 //! * [`manifest`] — YAML text to objects, with file, document, line and field of each mistake.
 //! * [`files`] — the files of a cluster put together, with the place of each object.
 //! * [`object`], [`snapshot`] — every kind we read, as one enum and one sorted collection.
+//! * [`duration`] — durations as the Gateway API writes them.
+//! * [`policy`] — WAN policies that are accepted, with their defaults.
+//! * [`names`] — well-known names and the names of rendered objects.
 //! * [`offer`] — what a cluster offers to its peers.
 //! * [`render`] — exports of the `ClusterSet` to standard Gateway API objects.
 //! * [`translate`] — Gateway API objects to the routing table.
@@ -13,6 +16,7 @@
 //! Deliberately absent: a Kubernetes client, tokio, clocks. [`render`] and [`translate`] cannot fail: a bad object yields a
 //! [`Problem`](problem::Problem) and leaves the others alone.
 
+pub mod duration;
 pub mod files;
 pub mod kinds;
 pub mod manifest;
@@ -20,6 +24,7 @@ pub mod names;
 pub mod object;
 pub mod offer;
 pub mod pipeline;
+pub mod policy;
 pub mod problem;
 pub mod render;
 pub mod snapshot;

@@ -35,6 +35,10 @@ pub struct Manifest {
     pub objects: Vec<Parsed>,
     /// Mistakes. A file with any is not used as a whole.
     pub errors: Vec<ManifestError>,
+    /// What was read but does nothing, such as unknown fields. The file is used all the same.
+    pub warnings: Vec<ManifestError>,
+    /// Documents and list items of kinds that are not read (Deployment …).
+    pub skipped: u32,
 }
 
 /// Parses the documents of a file. Never panics, whatever the bytes.

@@ -12,6 +12,9 @@ use mcwan_gateway_api::grpcroutes::GrpcRoute;
 use mcwan_gateway_api::httproutes::HttpRoute;
 use mcwan_gateway_api::listenersets::ListenerSet;
 use mcwan_gateway_api::referencegrants::ReferenceGrant;
+use mcwan_gateway_api::tcproutes::TcpRoute;
+use mcwan_gateway_api::tlsroutes::TlsRoute;
+use mcwan_gateway_api::udproutes::UdpRoute;
 use serde::Serialize;
 
 use crate::kinds::about::ClusterProperty;
@@ -105,6 +108,14 @@ objects! {
     ServiceExport(wan::ServiceExport) => exports,
     /// Own.
     ServiceImport(wan::ServiceImport) => imports,
+    /// Own.
+    ClusterPeer(wan::ClusterPeer) => cluster_peers,
+    /// Own.
+    PublishedCluster(wan::PublishedCluster) => published_clusters,
+    /// Own.
+    PublishedService(wan::PublishedService) => published_services,
+    /// Own.
+    GatewayConfig(wan::GatewayConfig) => gateway_configs,
     /// Gateway API.
     GatewayClass(GatewayClass) => gateway_classes,
     /// Gateway API.
@@ -115,6 +126,12 @@ objects! {
     HTTPRoute(HttpRoute) => http_routes,
     /// Gateway API.
     GRPCRoute(GrpcRoute) => grpc_routes,
+    /// Gateway API.
+    TLSRoute(TlsRoute) => tls_routes,
+    /// Gateway API.
+    TCPRoute(TcpRoute) => tcp_routes,
+    /// Gateway API.
+    UDPRoute(UdpRoute) => udp_routes,
     /// Gateway API.
     ReferenceGrant(ReferenceGrant) => reference_grants,
     /// Gateway API.

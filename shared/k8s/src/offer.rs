@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use k8s_openapi::api::core::v1::SessionAffinityConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::wan::HttpRules;
@@ -12,7 +14,7 @@ use crate::problem::Problem;
 use crate::snapshot::ClusterSnapshot;
 
 /// All that one cluster offers.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PeerOffer {
     /// Cluster id: one RFC 1123 label.
@@ -26,7 +28,7 @@ pub struct PeerOffer {
 }
 
 /// A `WANPolicy` as peers must agree on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OfferedPolicy {
     /// Name.
@@ -38,7 +40,7 @@ pub struct OfferedPolicy {
 }
 
 /// One exported service.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OfferedService {
     /// Namespace.
@@ -66,10 +68,19 @@ pub struct OfferedService {
     /// `sessionAffinity` of the Service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_affinity: Option<String>,
+    /// `sessionAffinityConfig` of the Service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_affinity_config: Option<SessionAffinityConfig>,
+    /// `internalTrafficPolicy` of the Service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub internal_traffic_policy: Option<String>,
+    /// `trafficDistribution` of the Service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic_distribution: Option<String>,
 }
 
 /// A port of an exported service.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OfferedPort {
     /// Name; empty for an unnamed single port.

@@ -144,12 +144,12 @@ pub fn prefix_of(value: &str) -> &str {
 }
 
 impl StringMatch {
-    /// Whether a value of raw bytes is taken. What is not UTF-8 matches no regular expression.
+    /// Whether a value of raw bytes is taken.
     #[must_use]
     pub fn matches(&self, value: &[u8]) -> bool {
         match self {
             Self::Exact(want) => want.as_bytes() == value,
-            Self::Regex(pattern) => std::str::from_utf8(value).is_ok_and(|v| pattern.matches(v)),
+            Self::Regex(pattern) => pattern.matches(value),
         }
     }
 }

@@ -1,9 +1,13 @@
 //! Regular expressions of matches.
+//!
+//! They work on bytes, as HTTP does: `\w`, `\d`, `\s` and `\b` are ASCII (as in RE2), `.` is any byte but a line feed, and a
+//! value need not be UTF-8. Unicode classes are there on request, as `(?u:\p{Greek})`.
 
 use std::fmt;
 use std::sync::Arc;
 
-use regex::{Regex, RegexBuilder};
+use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::{Parser, ParserBuilder};
 use serde::{Serialize, Serializer};
 
 /// Largest compiled program of one expression, in bytes.
@@ -56,6 +60,7 @@ impl Pattern {
     pub fn new(source: &str) -> Result<Self, PatternError> {
         check_alone(source)?;
         let regex = RegexBuilder::new(&anchored(source))
+            .unicode(false)
             .size_limit(PATTERN_SIZE_LIMIT)
             .dfa_size_limit(CACHE_SIZE_LIMIT)
             .nest_limit(NEST_LIMIT)
@@ -78,8 +83,8 @@ impl Pattern {
 
     /// Whether the whole value matches.
     #[must_use]
-    pub fn matches(&self, value: &str) -> bool {
-        self.0.regex.is_match(value)
+    pub fn matches(&self, value: impl AsRef<[u8]>) -> bool {
+        self.0.regex.is_match(value.as_ref())
     }
 }
 
@@ -96,17 +101,24 @@ fn anchored(source: &str) -> String {
 
 /// Whether the expression still closes its group when it is wrapped.
 fn closes(source: &str) -> bool {
-    regex_syntax::parse(&format!("(?:{source})")).is_ok()
+    parser().parse(&format!("(?:{source})")).is_ok()
 }
 
 /// An expression must be whole by itself: `a)|(b` would be well-formed only inside the anchors, and escape them.
 fn check_alone(source: &str) -> Result<(), PatternError> {
-    regex_syntax::ParserBuilder::new()
-        .nest_limit(NEST_LIMIT)
-        .build()
+    parser()
         .parse(source)
         .map(drop)
         .map_err(|e| PatternError::Syntax(one_line(&e.to_string())))
+}
+
+/// A parser that accepts what [`Pattern::new`] compiles.
+fn parser() -> Parser {
+    ParserBuilder::new()
+        .nest_limit(NEST_LIMIT)
+        .unicode(false)
+        .utf8(false)
+        .build()
 }
 
 fn error(e: &regex::Error) -> PatternError {

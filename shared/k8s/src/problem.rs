@@ -56,7 +56,8 @@ pub struct Problem {
     pub hint: String,
     /// How bad it is.
     pub severity: Severity,
-    /// For routes, the parent that the problem belongs to: `namespace/name[/section]`; empty otherwise.
+    /// For routes, the parent that the problem belongs to: `namespace/name[/section][:port]`, with `ListenerSet ` in front
+    /// when it is one; empty otherwise.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub parent: String,
 }

@@ -1,10 +1,37 @@
 //! Gateway API objects to the routing table. The only translation there is: traffic and status come from it.
+//!
+//! In the order in which they work: `index` (the snapshot by what is asked of it), `gateways`, `listeners` (with
+//! `sets`, `source` and `conflicts`), `routes` (`attach`: which listeners; `rules`: what happens there), `backends`,
+//! `sockets`. What is wrong is a `finding` until it is known whose status it belongs to.
+
+mod attach;
+mod backends;
+mod conflicts;
+mod filters;
+mod finding;
+mod gateways;
+mod index;
+mod listeners;
+mod matches;
+mod namespaces;
+mod route;
+mod routes;
+mod rules;
+mod service;
+mod sets;
+mod sockets;
+mod source;
+mod tiers;
+mod timing;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use mcwan_routing::spec::TableSpec;
 
+use self::backends::Backends;
+use self::index::Index;
+use self::routes::Walk;
 use crate::problem::Problem;
 use crate::snapshot::ClusterSnapshot;
 
@@ -34,6 +61,24 @@ pub struct Translation {
 /// Translates. Cannot fail: bad objects become problems and leave the others alone.
 #[must_use]
 pub fn translate(snapshot: &ClusterSnapshot, scope: &Scope) -> Translation {
-    let _ = (snapshot, scope);
-    todo!("translate")
+    let index = Index::new(snapshot);
+    let mut problems = Vec::new();
+    let mut backends = Backends::default();
+    let gateways = gateways::in_scope(&index, scope, &mut problems);
+    let mut listeners = listeners::collect(&index, &gateways, &mut problems);
+    let walk = Walk {
+        index: &index,
+        scope,
+        gateways: &gateways,
+    };
+    walk.attach_all(&mut listeners, &mut backends, &mut problems);
+    let sockets = sockets::bind(&gateways, listeners, scope, &mut problems);
+    let (backends, more) = backends.finish(&sockets);
+    problems.extend(more);
+    problems.sort_unstable();
+    problems.dedup();
+    Translation {
+        table: TableSpec { sockets, backends },
+        problems,
+    }
 }

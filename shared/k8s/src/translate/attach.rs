@@ -1,0 +1,177 @@
+//! Which listeners a route attaches to, parent by parent.
+
+use mcwan_routing::hostname::HostPattern;
+
+use super::Scope;
+use super::finding::{
+    Fault, NO_MATCHING_LISTENER_HOSTNAME, NO_MATCHING_PARENT, NOT_ALLOWED_BY_LISTENERS,
+    NOT_IN_FORCE_YET,
+};
+use super::index::{GATEWAY_GROUP, Index};
+use super::listeners::{Known, Listener, Listeners, Parent, ParentKind};
+use super::route::{ParentRef, Route};
+
+/// API group of ServiceImport.
+pub(super) const MCS_GROUP: &str = "multicluster.x-k8s.io";
+
+/// What becomes of one parent reference.
+pub(super) enum Outcome {
+    /// Another controller's parent: nothing to do and nothing to say.
+    NotOurs,
+    /// The route is not accepted there.
+    Refused(Fault),
+    /// Positions of the listeners that take the route.
+    Attached(Vec<usize>),
+}
+
+/// Judges one parent reference of a route whose valid hostnames are given; none: the route has no hostnames.
+pub(super) fn judge<'a>(
+    world: &World<'_, 'a>,
+    route: &Route<'a>,
+    parent: &ParentRef<'a>,
+    hostnames: &[HostPattern],
+) -> Outcome {
+    let kind = match (parent.group, parent.kind) {
+        (GATEWAY_GROUP, "Gateway") => ParentKind::Gateway,
+        (GATEWAY_GROUP, "ListenerSet") => ParentKind::ListenerSet,
+        (MCS_GROUP, "ServiceImport") => return Outcome::Refused(service_import()),
+        _ => return Outcome::NotOurs,
+    };
+    let key = Parent {
+        kind,
+        namespace: parent.namespace,
+        name: parent.name,
+    };
+    match world.listeners.of(&key) {
+        Known::Served(start, listeners) => {
+            match select(world.index, route, parent, (listeners, hostnames)) {
+                Ok(chosen) => Outcome::Attached(chosen.into_iter().map(|i| start + i).collect()),
+                Err(fault) => Outcome::Refused(fault),
+            }
+        }
+        Known::Refused => Outcome::Refused(Fault::new(
+            NO_MATCHING_PARENT,
+            format!(
+                "ListenerSet {}/{} is not accepted by its Gateway",
+                parent.namespace, parent.name
+            ),
+            "see the problem of the ListenerSet",
+        )),
+        Known::Unknown if world.is_missing(&key) => Outcome::Refused(Fault::new(
+            NO_MATCHING_PARENT,
+            format!(
+                "there is no {} {}/{}",
+                kind.as_str(),
+                parent.namespace,
+                parent.name
+            ),
+            "create it, or correct the name and the namespace in parentRefs",
+        )),
+        Known::Unknown => Outcome::NotOurs,
+    }
+}
+
+/// What parents are looked up in.
+pub(super) struct World<'w, 'a> {
+    pub(super) index: &'w Index<'a>,
+    pub(super) scope: &'w Scope,
+    pub(super) listeners: &'w Listeners<'a>,
+}
+
+impl World<'_, '_> {
+    /// Whether a parent that is not served does not exist at all. A process that serves chosen Gateways says so of
+    /// those only: others' parents are others' business.
+    fn is_missing(&self, parent: &Parent<'_>) -> bool {
+        let key = (parent.namespace.to_owned(), parent.name.to_owned());
+        let snapshot = self.index.snapshot;
+        let chosen = self.scope.gateways.as_ref();
+        match parent.kind {
+            ParentKind::Gateway => {
+                !snapshot.gateways.contains_key(&key) && chosen.is_none_or(|c| c.contains(&key))
+            }
+            ParentKind::ListenerSet => {
+                !snapshot.listener_sets.contains_key(&key) && chosen.is_none()
+            }
+        }
+    }
+}
+
+fn service_import() -> Fault {
+    Fault::new(
+        NOT_IN_FORCE_YET,
+        "routes with a ServiceImport as parent are not in force yet",
+        "attach the route to the ListenerSet of the imported service in namespace mc-wan",
+    )
+}
+
+/// Narrows the listeners of a parent: section and port, then kind and namespace, then hostname. What empties the list
+/// is the reason.
+fn select<'a>(
+    index: &Index<'a>,
+    route: &Route<'a>,
+    parent: &ParentRef<'a>,
+    (listeners, hostnames): (&[Listener<'a>], &[HostPattern]),
+) -> Result<Vec<usize>, Fault> {
+    let mut chosen: Vec<(usize, &Listener<'a>)> = listeners.iter().enumerate().collect();
+    chosen.retain(|(_, l)| {
+        parent.section.is_none_or(|s| s == l.name)
+            && parent.port.is_none_or(|p| p == i32::from(l.port))
+    });
+    if chosen.is_empty() {
+        return Err(no_such_listener(parent));
+    }
+    chosen.retain(|(_, l)| {
+        l.kinds.contains(&route.kind)
+            && l.namespaces
+                .admits(index, l.parent.namespace, route.namespace)
+    });
+    if chosen.is_empty() {
+        return Err(not_allowed(route, parent));
+    }
+    chosen.retain(|(_, l)| {
+        hostnames.iter().any(|h| h.intersects(&l.hostname)) || route.hostnames.is_empty()
+    });
+    if chosen.is_empty() {
+        return Err(no_hostname(parent));
+    }
+    Ok(chosen.into_iter().map(|(i, _)| i).collect())
+}
+
+fn no_such_listener(parent: &ParentRef<'_>) -> Fault {
+    let name = parent
+        .section
+        .map_or(String::new(), |s| format!(" called `{s}`"));
+    let port = parent
+        .port
+        .map_or(String::new(), |p| format!(" on port {p}"));
+    Fault::new(
+        NO_MATCHING_PARENT,
+        format!(
+            "{} {}/{} has no listener{name}{port}",
+            parent.kind, parent.namespace, parent.name
+        ),
+        "name a listener of this very object in sectionName and port, or leave them out",
+    )
+}
+
+fn not_allowed(route: &Route<'_>, parent: &ParentRef<'_>) -> Fault {
+    Fault::new(
+        NOT_ALLOWED_BY_LISTENERS,
+        format!(
+            "no listener of {} {}/{} takes routes of kind {:?} from namespace {}",
+            parent.kind, parent.namespace, parent.name, route.kind, route.namespace
+        ),
+        "check protocol and allowedRoutes of the listener: kinds and namespaces",
+    )
+}
+
+fn no_hostname(parent: &ParentRef<'_>) -> Fault {
+    Fault::new(
+        NO_MATCHING_LISTENER_HOSTNAME,
+        format!(
+            "no hostname of the route fits a listener of {} {}/{}",
+            parent.kind, parent.namespace, parent.name
+        ),
+        "list a hostname that the listener's hostname covers",
+    )
+}

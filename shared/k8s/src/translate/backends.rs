@@ -1,0 +1,209 @@
+//! References to backends, and the backends behind them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use mcwan_routing::rule::{Action, Filters, RouteKind, Rule, Target};
+use mcwan_routing::spec::{Backend, BackendName, BackendProtocol, SocketSpec};
+
+use super::attach::MCS_GROUP;
+use super::finding::{BACKEND_NOT_FOUND, BACKEND_PROTOCOL, Fault, INVALID_KIND, REF_NOT_PERMITTED};
+use super::index::Index;
+use super::service::{self, Known};
+use crate::problem::Problem;
+
+/// A reference to a Service, or to what should be one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ServiceRef<'a> {
+    pub(super) group: &'a str,
+    pub(super) kind: &'a str,
+    pub(super) namespace: Option<&'a str>,
+    pub(super) name: &'a str,
+    pub(super) port: Option<i32>,
+}
+
+/// A reference that resolves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Resolved {
+    pub(super) name: BackendName,
+    /// Cluster and policy, when it is a tunnel.
+    pub(super) tunnel: Option<(String, String)>,
+}
+
+/// Every Service port that was referred to so far, with the outcome.
+#[derive(Default)]
+pub(super) struct Backends {
+    known: HashMap<BackendName, Result<Known, Fault>>,
+    problems: Vec<Problem>,
+}
+
+/// Resolves the references of one route.
+pub(super) struct Resolver<'r, 'a> {
+    pub(super) index: &'r Index<'a>,
+    pub(super) backends: &'r mut Backends,
+    /// Kind and namespace of the route.
+    pub(super) kind: RouteKind,
+    pub(super) namespace: &'r str,
+}
+
+impl Resolver<'_, '_> {
+    /// Looks a reference up. A forbidden one is refused before it is known whether its target exists.
+    pub(super) fn resolve(&mut self, to: &ServiceRef<'_>) -> Result<Resolved, Fault> {
+        check_kind(to)?;
+        let namespace = to.namespace.unwrap_or(self.namespace);
+        self.check_grant(namespace, to.name)?;
+        let name = BackendName {
+            namespace: namespace.to_owned(),
+            service: to.name.to_owned(),
+            port: port(to)?,
+        };
+        let known = self.backends.load(self.index, &name)?;
+        if self.kind == RouteKind::GRPCRoute
+            && known.backend.protocol == BackendProtocol::Http1
+            && known.declared
+        {
+            return Err(not_grpc(&name));
+        }
+        let tunnel = known.backend.tunnel.as_ref();
+        let tunnel = tunnel.map(|t| (t.cluster.clone(), t.policy.clone()));
+        Ok(Resolved { name, tunnel })
+    }
+
+    fn check_grant(&self, namespace: &str, service: &str) -> Result<(), Fault> {
+        let kind = match self.kind {
+            RouteKind::HTTPRoute => "HTTPRoute",
+            RouteKind::GRPCRoute => "GRPCRoute",
+        };
+        if namespace == self.namespace
+            || self
+                .index
+                .permits(kind, self.namespace, (namespace, service))
+        {
+            return Ok(());
+        }
+        Err(Fault::new(
+            REF_NOT_PERMITTED,
+            format!(
+                "no ReferenceGrant in namespace {namespace} lets {kind}s of {} refer to Service {service}",
+                self.namespace
+            ),
+            "create a ReferenceGrant in the namespace of the Service",
+        ))
+    }
+}
+
+impl Backends {
+    fn load(&mut self, index: &Index<'_>, name: &BackendName) -> Result<&Known, Fault> {
+        if !self.known.contains_key(name) {
+            let loaded = service::load(index, name, &mut self.problems);
+            self.known.insert(name.clone(), loaded);
+        }
+        match self.known.get(name) {
+            Some(Ok(known)) => Ok(known),
+            Some(Err(fault)) => Err(fault.clone()),
+            None => Err(Fault::new(
+                BACKEND_NOT_FOUND,
+                format!("{name} was not looked up"),
+                "report this",
+            )),
+        }
+    }
+
+    /// The backends that the sockets' rules use, and what is wrong with objects behind backends. A port without
+    /// `appProtocol` speaks HTTP/2 when a GRPCRoute uses it: gRPC has no other transport.
+    pub(super) fn finish(
+        self,
+        sockets: &[SocketSpec],
+    ) -> (BTreeMap<BackendName, Backend>, Vec<Problem>) {
+        let (used, grpc) = used(sockets);
+        let known = self
+            .known
+            .into_iter()
+            .filter(|(name, _)| used.contains(name));
+        let backends = known.filter_map(|(name, known)| {
+            let mut known = known.ok()?;
+            if !known.declared && grpc.contains(&name) {
+                known.backend.protocol = BackendProtocol::H2c;
+            }
+            Some((name, known.backend))
+        });
+        (backends.collect(), self.problems)
+    }
+}
+
+/// Names of all backends in use, and of those that a GRPCRoute uses.
+fn used(sockets: &[SocketSpec]) -> (HashSet<&BackendName>, HashSet<&BackendName>) {
+    let (mut used, mut grpc) = (HashSet::new(), HashSet::new());
+    let mut seen = HashSet::new();
+    let entries = sockets
+        .iter()
+        .flat_map(|s| &s.listeners)
+        .flat_map(|l| &l.routes);
+    for rule in entries.map(|e| e.rule.as_ref()) {
+        if seen.insert(std::ptr::from_ref(rule)) {
+            let names = of_rule(rule);
+            if rule.name.kind == RouteKind::GRPCRoute {
+                grpc.extend(names.iter().copied());
+            }
+            used.extend(names);
+        }
+    }
+    (used, grpc)
+}
+
+fn of_rule(rule: &Rule) -> Vec<&BackendName> {
+    let mut names: Vec<_> = mirrors(&rule.filters).collect();
+    if let Action::Forward(forward) = &rule.action {
+        for choice in forward.tiers.iter().flat_map(|t| &t.choices) {
+            names.extend(mirrors(&choice.filters));
+            if let Target::Backend(name) = &choice.target {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+fn mirrors(filters: &Filters) -> impl Iterator<Item = &BackendName> {
+    filters.mirrors.iter().map(|m| &m.backend)
+}
+
+fn check_kind(to: &ServiceRef<'_>) -> Result<(), Fault> {
+    match (to.group, to.kind) {
+        ("", "Service") => Ok(()),
+        (MCS_GROUP, "ServiceImport") => Err(Fault::new(
+            INVALID_KIND,
+            format!("ServiceImport {} as a backend is not in force yet", to.name),
+            "refer to a Service, or send requests to the imported service's own address",
+        )),
+        (group, kind) => Err(Fault::new(
+            INVALID_KIND,
+            format!("backends of kind `{kind}` in group `{group}` are not supported"),
+            "refer to a Service",
+        )),
+    }
+}
+
+fn port(to: &ServiceRef<'_>) -> Result<u16, Fault> {
+    let Some(port) = to.port else {
+        return Err(Fault::new(
+            BACKEND_NOT_FOUND,
+            format!("the reference to Service {} has no port", to.name),
+            "name a port of the Service",
+        ));
+    };
+    u16::try_from(port).ok().filter(|p| *p > 0).ok_or_else(|| {
+        Fault::new(
+            BACKEND_NOT_FOUND,
+            format!("{port} is not a port"),
+            "name a port of the Service",
+        )
+    })
+}
+
+fn not_grpc(name: &BackendName) -> Fault {
+    Fault::new(
+        BACKEND_PROTOCOL,
+        format!("the appProtocol of {name} is HTTP/1, but gRPC needs HTTP/2"),
+        "set appProtocol of the Service port to kubernetes.io/h2c",
+    )
+}

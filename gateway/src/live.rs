@@ -1,12 +1,15 @@
 //! The table in force, linked to the running state of its backends.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use mcwan_routing::plan::Plan;
-use mcwan_routing::rule::Rule;
-use mcwan_routing::spec::TableSpec;
+use mcwan_routing::health::Health;
+use mcwan_routing::plan::{Candidate, Plan, plan};
+use mcwan_routing::rule::{Action, Rule, Target};
+use mcwan_routing::spec::{BackendName, TableSpec};
 use mcwan_routing::table::{RuleId, Table};
+use parking_lot::Mutex;
 
 use crate::backends::{Backend, Registry};
 
@@ -37,7 +40,46 @@ impl LinkedRule {
     /// Orders the candidates of one request by weight and health.
     #[must_use]
     pub fn plan(&self) -> Plan {
-        todo!("plan")
+        let Action::Forward(forward) = &self.rule.action else {
+            return Plan::new();
+        };
+        let health = |candidate| self.backend(candidate).map_or(Health::Down, |b| b.health());
+        plan(forward, health, &mut |n| fastrand::u64(..n))
+    }
+
+    /// The backend of a candidate; None where the reference is invalid.
+    #[must_use]
+    pub fn backend(&self, candidate: Candidate) -> Option<&Arc<Backend>> {
+        self.tiers
+            .get(usize::from(candidate.tier))?
+            .get(usize::from(candidate.choice))?
+            .as_ref()
+    }
+
+    fn new(rule: &Arc<Rule>, backends: &HashMap<BackendName, Arc<Backend>>) -> Self {
+        let resolve = |target: &Target| match target {
+            Target::Backend(name) => backends.get(name).map(Arc::clone),
+            Target::Invalid(_) => None,
+        };
+        let tiers = match &rule.action {
+            Action::Forward(forward) => forward
+                .tiers
+                .iter()
+                .map(|tier| tier.choices.iter().map(|c| resolve(&c.target)).collect())
+                .collect(),
+            Action::Redirect(_) => Vec::new(),
+        };
+        let mirrors = rule
+            .filters
+            .mirrors
+            .iter()
+            .map(|m| backends.get(&m.backend).map(Arc::clone))
+            .collect();
+        Self {
+            rule: Arc::clone(rule),
+            tiers,
+            mirrors,
+        }
     }
 }
 
@@ -55,6 +97,7 @@ pub struct LiveTable {
     live: ArcSwap<Live>,
     registry: Arc<Registry>,
     changed: tokio::sync::watch::Sender<u64>,
+    writer: Mutex<()>,
 }
 
 impl LiveTable {
@@ -65,6 +108,7 @@ impl LiveTable {
             live: ArcSwap::from_pointee(Live::default()),
             registry,
             changed: tokio::sync::watch::Sender::new(0),
+            writer: Mutex::new(()),
         }
     }
 
@@ -82,8 +126,28 @@ impl LiveTable {
 
     /// Compiles, links and publishes `spec`, unless it equals the one in force. Returns the generation in force.
     pub fn publish(&self, spec: TableSpec) -> u64 {
-        let _unused = spec;
-        todo!("publish")
+        // One publisher at a time: the order of generations is the order of publications.
+        let _writer = self.writer.lock();
+        let old = self.live.load();
+        if old.generation > 0 && *old.table.spec() == spec {
+            return old.generation;
+        }
+        let generation = old.generation + 1;
+        let table = Table::compile(spec);
+        let backends = self.registry.link(&table.spec().backends);
+        let rules = table
+            .rules()
+            .iter()
+            .map(|rule| LinkedRule::new(rule, &backends))
+            .collect();
+        self.live.store(Arc::new(Live {
+            table,
+            rules,
+            generation,
+        }));
+        self.registry.adopt(backends.values());
+        self.changed.send_replace(generation);
+        generation
     }
 
     /// Wakes at each publication with the new generation.

@@ -1,0 +1,257 @@
+//! The health of the path to one endpoint, from evidence.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Duration;
+
+use mcwan_routing::health::{EndpointState, Evidence, Health, TunnelState};
+use mcwan_routing::spec::Tunnel;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::upstream::PathObserver;
+
+/// Time since a fixed start: the pure functions of health know no clock.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock(Instant);
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock {
+    pub(super) fn now(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Health that many requests read and few events write.
+#[derive(Debug)]
+struct HealthCell(AtomicU8);
+
+impl HealthCell {
+    fn new(health: Health) -> Self {
+        Self(AtomicU8::new(Self::code(health)))
+    }
+
+    const fn code(health: Health) -> u8 {
+        match health {
+            Health::Healthy => 0,
+            Health::Unknown => 1,
+            Health::Recovering => 2,
+            Health::Down => 3,
+        }
+    }
+
+    fn store(&self, health: Health) {
+        self.0.store(Self::code(health), Ordering::Relaxed);
+    }
+
+    fn load(&self) -> Health {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Health::Healthy,
+            1 => Health::Unknown,
+            2 => Health::Recovering,
+            _ => Health::Down,
+        }
+    }
+}
+
+/// The path to one ingress gateway of a peer under one `WANPolicy`.
+#[derive(Debug)]
+pub(super) struct TunnelPath {
+    tunnel: Tunnel,
+    address: SocketAddr,
+    clock: Clock,
+    health: HealthCell,
+    history: Mutex<History>,
+}
+
+/// What happened to a path.
+#[derive(Debug, Clone)]
+pub(super) struct History {
+    pub(super) state: TunnelState,
+    /// What last made it `Down`, in one line.
+    pub(super) last_failure: String,
+}
+
+impl TunnelPath {
+    /// A path about which nothing is known, or as much as was known of the same path under an older configuration.
+    pub(super) fn new(
+        tunnel: Tunnel,
+        address: SocketAddr,
+        clock: Clock,
+        known: Option<History>,
+    ) -> Self {
+        let history = known.unwrap_or_else(|| History {
+            state: TunnelState::new(clock.now()),
+            last_failure: String::new(),
+        });
+        Self {
+            tunnel,
+            address,
+            clock,
+            health: HealthCell::new(history.state.health),
+            history: Mutex::new(history),
+        }
+    }
+
+    pub(super) const fn tunnel(&self) -> &Tunnel {
+        &self.tunnel
+    }
+
+    pub(super) fn health(&self) -> Health {
+        self.health.load()
+    }
+
+    pub(super) fn history(&self) -> History {
+        self.history.lock().clone()
+    }
+
+    fn observe(&self, evidence: Evidence, reason: &str) {
+        let now = self.clock.now();
+        let mut history = self.history.lock();
+        let before = history.state.health;
+        history.state = history.state.observe(evidence, now, self.tunnel.hold_down);
+        let after = history.state.health;
+        if evidence == Evidence::Failed {
+            reason.clone_into(&mut history.last_failure);
+        }
+        if after == before {
+            return;
+        }
+        self.health.store(after);
+        drop(history);
+        let (cluster, policy) = (self.tunnel.cluster.as_str(), self.tunnel.policy.as_str());
+        tracing::info!(cluster, policy, address = %self.address, ?before, ?after, reason, "tunnel health");
+    }
+}
+
+impl PathObserver for TunnelPath {
+    fn answered(&self, _rtt: Duration) {
+        self.observe(Evidence::Answered, "");
+    }
+
+    fn failed(&self, reason: &str) {
+        self.observe(Evidence::Failed, reason);
+    }
+}
+
+/// The path to an ordinary endpoint.
+#[derive(Debug)]
+pub(super) struct EndpointPath {
+    address: SocketAddr,
+    clock: Clock,
+    /// Whether `state` is other than the default: answers, which are by far the most, need not lock it.
+    troubled: AtomicBool,
+    state: Mutex<EndpointState>,
+}
+
+impl EndpointPath {
+    pub(super) fn new(address: SocketAddr, clock: Clock) -> Self {
+        Self {
+            address,
+            clock,
+            troubled: AtomicBool::new(false),
+            state: Mutex::default(),
+        }
+    }
+
+    /// `Healthy`, or `Recovering` while it is ejected: an ejected endpoint is still better than none.
+    pub(super) fn health(&self) -> Health {
+        let ejected =
+            self.troubled.load(Ordering::Relaxed) && self.state.lock().is_ejected(self.clock.now());
+        if ejected {
+            Health::Recovering
+        } else {
+            Health::Healthy
+        }
+    }
+
+    fn observe(&self, evidence: Evidence, reason: &str) {
+        if evidence == Evidence::Answered && !self.troubled.load(Ordering::Relaxed) {
+            return;
+        }
+        let now = self.clock.now();
+        let mut state = self.state.lock();
+        let before = *state;
+        *state = before.observe(evidence, now);
+        let after = *state;
+        self.troubled
+            .store(after != EndpointState::default(), Ordering::Relaxed);
+        drop(state);
+        if before.ejected_until.is_none() && after.ejected_until.is_some() {
+            tracing::info!(address = %self.address, reason, "endpoint ejected");
+        } else if before.ejected_until.is_some() && after.ejected_until.is_none() {
+            tracing::info!(address = %self.address, "endpoint answers again");
+        }
+    }
+}
+
+impl PathObserver for EndpointPath {
+    fn answered(&self, _rtt: Duration) {
+        self.observe(Evidence::Answered, "");
+    }
+
+    fn failed(&self, reason: &str) {
+        self.observe(Evidence::Failed, reason);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(hold_down: Duration) -> TunnelPath {
+        let tunnel = Tunnel {
+            cluster: "cluster-1".to_owned(),
+            policy: "business".to_owned(),
+            class: "business".to_owned(),
+            min_connections: 1,
+            max_connections: 4,
+            max_age: Duration::from_secs(600),
+            max_streams: 100,
+            hold_down,
+            dscp: None,
+        };
+        let address = "127.0.0.1:31111".parse().unwrap();
+        TunnelPath::new(tunnel, address, Clock::default(), None)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tunnel_is_preferred_again_after_its_hold_down() {
+        let path = path(Duration::from_secs(60));
+        assert_eq!(path.health(), Health::Unknown);
+        path.answered(Duration::ZERO);
+        assert_eq!(path.health(), Health::Healthy);
+        path.failed("no answer to PING");
+        assert_eq!(path.health(), Health::Down);
+        assert_eq!(path.history().last_failure, "no answer to PING");
+        path.answered(Duration::ZERO);
+        tokio::time::advance(Duration::from_secs(59)).await;
+        path.answered(Duration::ZERO);
+        assert_eq!(path.health(), Health::Recovering);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        path.answered(Duration::ZERO);
+        assert_eq!(path.health(), Health::Healthy);
+        assert_eq!(path.history().last_failure, "no answer to PING");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endpoint_is_ejected_for_a_while() {
+        let path = EndpointPath::new("127.0.0.1:80".parse().unwrap(), Clock::default());
+        for _ in 0..3 {
+            assert_eq!(path.health(), Health::Healthy);
+            path.failed("connection refused");
+        }
+        assert_eq!(path.health(), Health::Recovering);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(path.health(), Health::Healthy);
+        path.failed("connection refused");
+        assert_eq!(path.health(), Health::Recovering);
+        path.answered(Duration::ZERO);
+        assert_eq!(path.health(), Health::Healthy);
+    }
+}

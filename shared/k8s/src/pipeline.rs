@@ -4,6 +4,7 @@
 //! rendered before.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 
 use mcwan_routing::spec::TableSpec;
 
@@ -13,6 +14,18 @@ use crate::problem::Problem;
 use crate::render::render;
 use crate::snapshot::ClusterSnapshot;
 use crate::translate::{Scope, translate};
+
+/// What a standalone process serves: all Gateways of class `mc-wan`, on all addresses where none is given, without
+/// privileges. `mcwanctl` takes the same, so that it reports the same problems.
+#[must_use]
+pub const fn standalone_scope() -> Scope {
+    Scope {
+        gateways: None,
+        privileged_port_offset: 10_000,
+        default_address: Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        standalone: true,
+    }
+}
 
 /// What one cluster does with the objects of all.
 #[derive(Debug, Clone, Default, PartialEq)]

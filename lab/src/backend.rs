@@ -9,7 +9,7 @@
 //! | `content-type: application/grpc…` | the body back, then the trailer `grpc-status: 0` |
 //! | [`header::STATUS`] | that status |
 //! | [`header::DELAY`] | the answer after so many milliseconds |
-//! | [`header::BODY`] | a body of so many bytes |
+//! | [`header::BODY`] | a body of so many bytes (the payment service: JSON, filled up with spaces) |
 //! | [`header::ID`] | counted: [`Backend::executed`] |
 //! | [`header::CLOSE`] | no answer: the connection is closed after the request's header |
 

@@ -30,7 +30,11 @@ impl fmt::Display for InputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(path, e) => {
-                write!(f, "cannot read {}: {e}; see `mcwanctl check --help`", path.display())
+                write!(
+                    f,
+                    "cannot read {}: {e}; see `mcwanctl check --help`",
+                    path.display()
+                )
             }
             Self::Empty(path) => write!(
                 f,

@@ -144,9 +144,12 @@ fn said(head: &http::request::Parts, body_bytes: usize, shared: &Shared) -> Resp
         Flavour::Payment => payment(head, shared),
     };
     let status = number(&head.headers, header::STATUS).unwrap_or(status);
-    let body = match number::<usize>(&head.headers, header::BODY) {
-        Some(bytes) => full(vec![b'x'; bytes]),
-        None => full(format!("{value}\n")),
+    let bytes = number::<usize>(&head.headers, header::BODY);
+    let body = match (bytes, shared.config.flavour) {
+        (Some(bytes), Flavour::Echo) => full(vec![b'x'; bytes]),
+        // White space after the value is still JSON.
+        (Some(bytes), Flavour::Payment) => full(format!("{:<bytes$}", value.to_string())),
+        (None, Flavour::Echo | Flavour::Payment) => full(format!("{value}\n")),
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;

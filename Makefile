@@ -1,0 +1,41 @@
+# Each target does its own set-up (scripts/setup.sh) and says what it installs.
+# Assumed: git, and Rust by rustup (rust-toolchain.toml chooses the version).
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+
+.PHONY: help demo test lint bench
+
+help: ## Show this help
+	@echo "mc-wan: an east-west gateway that joins Kubernetes clusters over an SD-WAN"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Play the four user stories on this machine: no root, no Kubernetes (ARGS="--keep" leaves it running)
+	@scripts/setup.sh build
+	@echo "demo: building the gateway and mcwanctl (some minutes the first time)"
+	@$(CARGO) build --locked -p mcwan-gateway -p mcwanctl
+	@$(CARGO) run --locked --quiet -p mcwanctl -- demo $(ARGS)
+
+test: ## Run all tests
+	@scripts/setup.sh build
+	$(CARGO) test --locked --workspace
+	@scripts/samples.sh
+	@echo "make test: all tests passed"
+
+lint: ## Formatting, clippy, documentation, dependencies, orphaned files, scripts
+	@scripts/setup.sh lint
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-Dwarnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+	@scripts/dependencies.sh
+	@scripts/deny.sh
+	@scripts/orphans.sh
+	@scripts/shellcheck.sh
+	@echo "make lint: clean"
+
+bench: ## Criterion benchmarks; benches/compare/README.md compares with other proxies
+	@scripts/setup.sh build
+	$(CARGO) bench --locked -p mcwan-benches

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# setup.sh build|lint: sees to it that what the build (or the lints, too) needs is there.
+#
+# On Debian as root it installs what is missing, after saying so; otherwise it prints the command to run and ends with 1.
+# Rust itself is assumed: rustup reads rust-toolchain.toml and fetches that toolchain by itself.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Command to look for, and the Debian package that has it.
+needed=("cc gcc" "make make" "cmake cmake" "pkg-config pkg-config")
+wanted=()
+if [ "${1:-build}" = lint ]; then
+  wanted+=("shellcheck shellcheck")
+fi
+
+fail() {
+  echo "setup: $*" >&2
+  exit 1
+}
+
+# Prints the packages of those arguments ("command package") whose command is missing.
+missing() {
+  local pair
+  for pair in "$@"; do
+    command -v "${pair% *}" >/dev/null || echo "${pair#* }"
+  done
+}
+
+if ! command -v cargo >/dev/null; then
+  # rustup puts cargo here, but only new shells find it.
+  if [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then
+    fail "cargo is installed but not on PATH; run: . \"${CARGO_HOME:-$HOME/.cargo}/env\""
+  fi
+  fail "cargo is missing; install Rust by rustup: https://rustup.rs"
+fi
+
+mapfile -t packages < <(missing "${needed[@]}")
+mapfile -t optional < <(missing ${wanted[@]+"${wanted[@]}"})
+all=(${packages[@]+"${packages[@]}"} ${optional[@]+"${optional[@]}"})
+
+if [ ${#all[@]} -gt 0 ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "setup: installing by apt-get: ${all[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    if ! { apt-get update -qq && apt-get install -qq -y --no-install-recommends "${all[@]}" >/dev/null; }; then
+      [ ${#packages[@]} -eq 0 ] || fail "apt-get failed; needed are: ${packages[*]}"
+      echo "setup: apt-get failed; going on without ${optional[*]}"
+    fi
+  elif [ ${#packages[@]} -gt 0 ]; then
+    fail "missing: ${packages[*]}; run: sudo apt-get update && sudo apt-get install -y ${packages[*]}"
+  else
+    echo "setup: going on without ${optional[*]}; to have it: sudo apt-get install -y ${optional[*]}"
+  fi
+fi
+
+# The first call lets rustup fetch the toolchain with its components, with its own progress output.
+cargo --version >/dev/null || fail "cargo does not run; see the message above"

@@ -21,6 +21,8 @@ use crate::kinds::about::ClusterProperty;
 use crate::kinds::{mcs, wan};
 use crate::problem::ObjectRef;
 
+pub(crate) mod reader;
+
 /// Namespace and name; the namespace is empty for cluster-scoped kinds.
 pub type Key = (String, String);
 
@@ -43,6 +45,11 @@ macro_rules! objects {
             #[must_use]
             pub fn key(&self) -> Key {
                 match self { $( Self::$variant(o) => key(o.as_ref()), )+ }
+            }
+
+            /// One reader for each kind.
+            pub(crate) fn readers() -> Vec<reader::Reader> {
+                vec![ $( reader::reader::<$ty>(), )+ ]
             }
 
             /// Metadata.

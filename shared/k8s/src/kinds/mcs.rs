@@ -1,7 +1,7 @@
 //! Multi-cluster Services API (KEP-1645), group `multicluster.x-k8s.io`, fields of release v0.5.2.
 //!
-//! v1alpha1 and v1beta1 have equal fields, so one type serves both: either `apiVersion` is accepted when an object is read
-//! and kept with it. New objects are v1beta1, the stored version.
+//! v1alpha1 and v1beta1 have equal fields, so one type serves both: either `apiVersion` is accepted when an object is read,
+//! and objects are written as v1beta1, the stored version.
 
 use std::collections::BTreeMap;
 

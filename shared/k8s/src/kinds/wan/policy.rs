@@ -1,6 +1,10 @@
 //! `WANPolicy`: a class of WAN tunnel.
 //!
 //! Every field of the schema is here from the start, in force or not: [`crate::policy`] says which are not in force yet.
+#![expect(
+    unreachable_pub,
+    reason = "of the copies of the structs that the KubeSchema derive makes inside of functions"
+)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;

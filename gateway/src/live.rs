@@ -12,6 +12,7 @@ use mcwan_routing::table::{RuleId, Table};
 use parking_lot::Mutex;
 
 use crate::backends::{Backend, Registry};
+use crate::observe::series::RuleMetrics;
 
 /// A table and, for each of its rules, the running state of the backends that it names. A request holds one `Live`
 /// from its first phase to its last attempt.
@@ -34,6 +35,8 @@ pub struct LinkedRule {
     pub tiers: Vec<Vec<Option<Arc<Backend>>>>,
     /// Backends of the rule's mirrors, parallel to `filters.mirrors`.
     pub mirrors: Vec<Option<Arc<Backend>>>,
+    /// Where its requests are counted; begins empty.
+    pub metrics: RuleMetrics,
 }
 
 impl LinkedRule {
@@ -79,6 +82,7 @@ impl LinkedRule {
             rule: Arc::clone(rule),
             tiers,
             mirrors,
+            metrics: RuleMetrics::default(),
         }
     }
 }

@@ -1,16 +1,39 @@
 //! Access log, metrics, trace context and debug pages.
+//!
+//! * [`trace`] — trace context in and out.
+//! * [`outcome`] — how a request ended, as a closed set of words.
+//! * [`metrics`], [`series`] — what is counted, and the handles that make counting cheap.
+//! * [`access_log`], [`json`] — one JSON line a request.
+//! * [`sampled`] — what `/metrics` asks for at each scrape.
+//! * [`debug`] — `/debug/table` and `/debug/tunnels`.
+//!
+//! No metric label ever carries a string that a client chose.
 
+pub mod access_log;
+pub mod debug;
+pub mod json;
+mod line;
+pub mod metrics;
+pub mod outcome;
+pub mod sampled;
+pub mod series;
 pub mod trace;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::Method;
 use mcwan_routing::failure::Failure;
+use mcwan_routing::plan::Candidate;
 use mcwan_routing::spec::Role;
 
+use crate::backends::Backend;
 use crate::live::LinkedRule;
-use trace::TraceContext;
+use access_log::AccessLog;
+use metrics::RequestMetrics;
+use outcome::Outcome;
+use trace::{RequestId, TraceContext};
 
 /// A finished request, as the access log and the metrics need it.
 #[derive(Debug)]
@@ -24,21 +47,23 @@ pub struct Completed<'a> {
     /// Method.
     pub method: &'a Method,
     /// Host as the client sent it.
-    pub authority: &'a str,
+    pub authority: &'a [u8],
     /// Path and query as the client sent them.
-    pub path: &'a str,
+    pub path: &'a [u8],
     /// `HTTP/1.1` or `HTTP/2`.
     pub protocol: &'static str,
-    /// `User-Agent`.
-    pub user_agent: &'a str,
+    /// `User-Agent`; empty without one.
+    pub user_agent: &'a [u8],
     /// Client.
     pub downstream: Option<SocketAddr>,
-    /// Cluster that the request came from: the peer's on the ingress, our own elsewhere.
-    pub source_cluster: &'a str,
+    /// Our side of the client's connection; its port is the policy's on the ingress.
+    pub local: Option<SocketAddr>,
+    /// Cluster that the request came from: the peer's on the ingress; None elsewhere (then it is our own).
+    pub source_cluster: Option<&'a str>,
     /// Trace and span.
     pub trace: &'a TraceContext,
     /// `x-request-id`.
-    pub request_id: &'a str,
+    pub request_id: &'a RequestId,
     /// Status sent; 0 when the client went away before it.
     pub status: u16,
     /// Body bytes from the client.
@@ -49,25 +74,78 @@ pub struct Completed<'a> {
     pub rule: Option<&'a LinkedRule>,
     /// Attempts in order.
     pub attempts: &'a [Attempt],
-    /// Why the gateway answered itself; None when a backend answered.
+    /// Why the gateway answered itself; None when a backend (or a redirect) answered.
     pub failure: Option<Failure>,
 }
 
 /// One attempt of a request.
 #[derive(Debug, Clone)]
 pub struct Attempt {
-    /// Where to.
-    pub address: SocketAddr,
-    /// Cluster at the far end; None for a local backend.
-    pub cluster: Option<String>,
-    /// `WANPolicy`; None for a local backend.
-    pub policy: Option<String>,
-    /// Transport class; None for a local backend.
-    pub tunnel: Option<String>,
+    /// Which choice of the rule.
+    pub candidate: Candidate,
+    /// Its backend: says cluster, policy and transport class.
+    pub backend: Arc<Backend>,
+    /// Where to; None when the backend had no endpoint to choose.
+    pub address: Option<SocketAddr>,
     /// Time from start to outcome.
     pub duration: Duration,
     /// Status of the response, 0 without one.
     pub status: u16,
-    /// Why the attempt ended without an answer that was passed on, in a few fixed words; empty when it answered.
+    /// Why the attempt ended without an answer that was passed on, in a few fixed words (`connect`, `reset`, `timeout`,
+    /// `retry_status` …); empty when it answered. It becomes a metric label.
     pub reason: &'static str,
+}
+
+/// Where requests leave their trace: the access log and the request metrics.
+#[derive(Debug)]
+pub struct Observer {
+    log: Option<AccessLog>,
+    metrics: RequestMetrics,
+    cluster: Arc<str>,
+}
+
+impl Observer {
+    /// `cluster` is our own; `log` None writes no access log.
+    ///
+    /// # Errors
+    /// When the metrics are registered already.
+    pub fn new(
+        cluster: &str,
+        log: Option<AccessLog>,
+        metrics: &mcwan_telemetry::metrics::Metrics,
+    ) -> prometheus::Result<Self> {
+        if let Some(log) = &log {
+            log.register(metrics)?;
+        }
+        Ok(Self {
+            log,
+            metrics: RequestMetrics::new(cluster, metrics.registry())?,
+            cluster: Arc::from(cluster),
+        })
+    }
+
+    /// Our own cluster.
+    #[must_use]
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// Says which clusters there are: any other source cluster is counted as `unknown`, because it is a client's word.
+    pub fn know_clusters<'c>(&self, clusters: impl IntoIterator<Item = &'c str>) {
+        self.metrics.know_clusters(clusters);
+    }
+
+    /// Counts and logs a finished request. Called once for each, whatever became of it.
+    pub fn completed(&self, request: &Completed<'_>) {
+        let outcome = Outcome::of(request.failure);
+        self.metrics.completed(request, outcome);
+        if let Some(log) = &self.log {
+            log.append(|buffer| line::write(buffer, &self.cluster, request, outcome));
+        }
+    }
+}
+
+/// The backend of a completed request: that of the last attempt.
+pub(crate) fn last_backend<'a>(request: &Completed<'a>) -> Option<&'a Backend> {
+    request.attempts.last().map(|a| a.backend.as_ref())
 }

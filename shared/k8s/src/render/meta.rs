@@ -1,0 +1,44 @@
+//! Metadata of rendered objects.
+
+use std::collections::BTreeMap;
+
+use kube::core::ObjectMeta;
+
+use crate::names;
+
+/// Metadata with the label of everything that is rendered, and more labels.
+pub(super) fn meta(namespace: &str, name: &str, labels: &[(&str, &str)]) -> ObjectMeta {
+    let labels: BTreeMap<String, String> = labels
+        .iter()
+        .chain([&names::MANAGED_BY])
+        .map(|&(k, v)| (k.to_owned(), v.to_owned()))
+        .collect();
+    ObjectMeta {
+        namespace: Some(namespace.to_owned()),
+        name: Some(name.to_owned()),
+        labels: Some(labels),
+        ..ObjectMeta::default()
+    }
+}
+
+/// Metadata of an object that belongs to a multi-cluster service.
+pub(super) fn of_service(namespace: &str, name: &str, (ns, service): (&str, &str)) -> ObjectMeta {
+    meta(
+        namespace,
+        name,
+        &[
+            (names::SERVICE_NAMESPACE_LABEL, ns),
+            (names::SERVICE_NAME_LABEL, service),
+        ],
+    )
+}
+
+/// Whether an object carries the label of rendered objects.
+pub(super) fn is_ours(meta: &ObjectMeta) -> bool {
+    label(meta, names::MANAGED_BY.0) == Some(names::MANAGED_BY.1)
+}
+
+/// A label's value.
+pub(super) fn label<'a>(meta: &'a ObjectMeta, key: &str) -> Option<&'a str> {
+    meta.labels.as_ref()?.get(key).map(String::as_str)
+}

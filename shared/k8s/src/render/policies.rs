@@ -1,0 +1,105 @@
+//! WAN policies of this cluster, and whether a peer agrees on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::report;
+use crate::kinds;
+use crate::kinds::wan::PolicyRef;
+use crate::offer::PeerOffer;
+use crate::policy::{Accepted, accepted};
+use crate::problem::Problem;
+use crate::snapshot::ClusterSnapshot;
+
+/// Accepted WAN policies, by name.
+pub(super) struct Policies {
+    by_name: BTreeMap<String, Accepted>,
+}
+
+impl Policies {
+    /// The policies of the cluster. What is wrong with others is reported with the cluster's offer.
+    pub(super) fn read(snapshot: &ClusterSnapshot) -> Self {
+        let accepted = accepted(snapshot).0.into_iter();
+        Self {
+            by_name: accepted.map(|p| (p.name.clone(), p)).collect(),
+        }
+    }
+
+    /// All of them, sorted by name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Accepted> {
+        self.by_name.values()
+    }
+
+    /// The policy of services that ask for none.
+    pub(super) fn default(&self) -> Option<&str> {
+        self.iter().find(|p| p.is_default).map(|p| p.name.as_str())
+    }
+
+    /// The policy that a reference names, if it names an accepted one.
+    pub(super) fn resolve(&self, reference: &PolicyRef) -> Option<&Accepted> {
+        let group = reference.group.as_deref().unwrap_or(kinds::GROUP);
+        let kind = reference.kind.as_deref().unwrap_or("WANPolicy");
+        (group == kinds::GROUP && kind == "WANPolicy")
+            .then(|| self.by_name.get(&reference.name))
+            .flatten()
+    }
+
+    /// Policies in order of preference: the listed ones, then the fallbacks of the first, breadth first. References
+    /// that do not resolve are left out; each policy comes once.
+    pub(super) fn chain(&self, listed: &[PolicyRef]) -> Vec<&Accepted> {
+        let mut chain: Vec<&Accepted> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for policy in listed.iter().filter_map(|r| self.resolve(r)) {
+            if seen.insert(&policy.name) {
+                chain.push(policy);
+            }
+        }
+        let first = listed.first().and_then(|r| self.resolve(r));
+        for policy in first.map(|p| self.fallbacks(p)).unwrap_or_default() {
+            if seen.insert(&policy.name) {
+                chain.push(policy);
+            }
+        }
+        chain
+    }
+
+    /// The policies that can be reached from one by `failover.fallback`, breadth first, without itself.
+    fn fallbacks<'p>(&'p self, first: &'p Accepted) -> Vec<&'p Accepted> {
+        let mut found = vec![first];
+        let mut next = 0;
+        while let Some(&policy) = found.get(next) {
+            for fallback in &policy.fallback {
+                let known = found.iter().any(|f| f.name == *fallback);
+                found.extend(self.by_name.get(fallback).filter(|_| !known));
+            }
+            next += 1;
+        }
+        found.split_off(1)
+    }
+}
+
+/// What a peer has otherwise than this cluster, if it does; then it is left out for this policy.
+pub(super) fn disagreement(policy: &Accepted, peer: &PeerOffer) -> Option<Problem> {
+    let theirs = peer.policies.iter().find(|p| p.name == policy.name);
+    let cluster = &peer.cluster;
+    let message = match theirs {
+        None => format!("cluster {cluster} has no such policy"),
+        Some(p) if p.port != policy.port => {
+            format!(
+                "port is {} here and {} in cluster {cluster}",
+                policy.port, p.port
+            )
+        }
+        Some(p) if p.tunnel != policy.tunnel => {
+            format!(
+                "tunnel is {:?} here and {:?} in cluster {cluster}",
+                policy.tunnel, p.tunnel
+            )
+        }
+        Some(_) => return None,
+    };
+    Some(
+        report::error(report::policy(&policy.name), ("Consistent", "PeerMismatch"), message).hint(format!(
+            "apply the same policy in both clusters; until then cluster {cluster} is not reached through it"
+        )),
+    )
+}

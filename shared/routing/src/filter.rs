@@ -1,9 +1,18 @@
 //! Filters as values. The gateway applies them; this module says what they mean.
 
+mod cors;
+mod headers;
+mod path;
+mod redirect;
+
 use http::{HeaderName, HeaderValue};
 use serde::{Serialize, Serializer};
 
 use crate::spec::BackendName;
+
+pub use cors::Preflight;
+pub use headers::HeaderTarget;
+pub use redirect::RedirectFrom;
 
 /// Changes of a header map: set, then add, then remove (Gateway API `HTTPHeaderFilter`).
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -89,6 +98,15 @@ pub struct Mirror {
     pub denominator: u32,
 }
 
+impl Mirror {
+    /// Whether this request is copied. `draw(n)` returns a number below `n`; it is not called when the answer is certain.
+    #[must_use]
+    pub fn samples(&self, draw: &mut impl FnMut(u64) -> u64) -> bool {
+        self.numerator >= self.denominator
+            || self.numerator > 0 && draw(self.denominator.into()) < self.numerator.into()
+    }
+}
+
 /// Cross-origin resource sharing (Gateway API `HTTPCORSFilter`; WHATWG Fetch §3.2).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Cors {
@@ -104,4 +122,45 @@ pub struct Cors {
     pub allow_credentials: bool,
     /// Seconds that a preflight answer may be cached.
     pub max_age: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Mirror;
+    use crate::spec::BackendName;
+
+    fn mirror(numerator: u32, denominator: u32) -> Mirror {
+        Mirror {
+            backend: BackendName {
+                namespace: "n".into(),
+                service: "s".into(),
+                port: 80,
+            },
+            numerator,
+            denominator,
+        }
+    }
+
+    /// `HTTPRouteRequestPercentageMirror`: 20 %, 25 of 50 and 35 %.
+    #[test]
+    fn a_mirror_takes_its_share_of_all_draws() {
+        for (numerator, denominator) in [(20, 100), (25, 50), (35, 100), (1, u32::MAX)] {
+            let last = u64::from(denominator) - 1;
+            let taken = [0, u64::from(numerator) - 1, u64::from(numerator), last]
+                .map(|n| mirror(numerator, denominator).samples(&mut |below| n.min(below - 1)));
+            assert_eq!(
+                taken,
+                [true, true, false, false],
+                "{numerator}/{denominator}"
+            );
+        }
+    }
+
+    #[test]
+    fn all_and_none_need_no_draw() {
+        let mut never = |_: u64| -> u64 { panic!("drawn") };
+        assert!(mirror(100, 100).samples(&mut never));
+        assert!(mirror(7, 0).samples(&mut never));
+        assert!(!mirror(0, 100).samples(&mut never));
+    }
 }

@@ -168,6 +168,8 @@ fn listener<'a>(listeners: &[&'a ListenerSpec], rules: &mut Rules<'a>) -> Listen
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod index_tests;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod properties;

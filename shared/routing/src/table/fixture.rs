@@ -187,3 +187,15 @@ pub(super) fn taken_by<'a>(table: &'a Table, request: &Request) -> &'a str {
         Lookup::NoListener => "-",
     }
 }
+
+/// Checks requests, given as URL and name of the rule.
+pub(super) fn check(table: &Table, cases: &[(&str, &str)]) {
+    for (url, want) in cases {
+        assert_eq!(taken_by(table, &get(url)), *want, "{url}");
+    }
+}
+
+/// A table of one listener for all hosts.
+pub(super) fn single(routes: Vec<RouteEntry>) -> Table {
+    table(vec![listener("", routes)])
+}

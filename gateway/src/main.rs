@@ -1,8 +1,10 @@
 //! `mcwan-gateway`.
 
+use std::process::ExitCode;
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     mcwan_gateway::app::main()
 }

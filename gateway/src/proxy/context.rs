@@ -1,0 +1,144 @@
+//! What the gateway knows of one request, from its header to its log line.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use mcwan_routing::failure::Failure;
+use mcwan_routing::filter::Cors;
+use mcwan_routing::plan::{Candidate, Plan};
+use mcwan_routing::rule::{Action, Choice, Filters};
+use mcwan_routing::spec::Role;
+use mcwan_routing::table::RuleId;
+use smallvec::SmallVec;
+
+use crate::backends::{Backend, Lease};
+use crate::listen::connection::SharedConnection;
+use crate::live::{LinkedRule, Live};
+use crate::observe::Attempt;
+use crate::observe::trace::{RequestId, TraceContext};
+
+/// State of one request. It holds the table that was in force when the request came, until its last attempt.
+#[derive(Debug)]
+pub struct RequestContext {
+    pub(super) live: Arc<Live>,
+    pub(super) start: Instant,
+    pub(super) started_at: SystemTime,
+    pub(super) connection: Option<SharedConnection>,
+    pub(super) trace: Option<TraceContext>,
+    pub(super) request_id: Option<RequestId>,
+    pub(super) rule: Option<RuleId>,
+    /// What a `PathPrefix` match took from the path.
+    pub(super) prefix: Option<Box<str>>,
+    pub(super) plan: Plan,
+    /// Position in the plan of the next attempt's candidate; counts on beyond the end, where it wraps around.
+    pub(super) next: usize,
+    pub(super) current: Option<Current>,
+    pub(super) attempts: SmallVec<[Attempt; 1]>,
+    /// Time limit over everything.
+    pub(super) deadline: Option<Instant>,
+    /// Why the gateway answers, or gives up, itself.
+    pub(super) failure: Option<Failure>,
+    /// Whether any attempt may have reached a backend.
+    pub(super) sent: bool,
+    /// A status that a response filter wants to be retried; [`super::attempt`] decides.
+    pub(super) retry_status: bool,
+    /// Whole request body, where it had to be read before the first attempt.
+    pub(super) spooled: Option<Bytes>,
+    /// Body bytes from the client.
+    pub(super) received: u64,
+    /// Body bytes sent as an answer of the gateway's own.
+    pub(super) answered: u64,
+    pub(super) mirrors: SmallVec<[super::mirror::Copy; 0]>,
+    pub(super) counted: Option<super::budget::Active>,
+}
+
+/// The attempt under way.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) candidate: Candidate,
+    pub(super) backend: Arc<Backend>,
+    pub(super) address: SocketAddr,
+    /// Taken by the first report of what became of it.
+    pub(super) lease: Option<Lease>,
+    pub(super) started: Instant,
+    pub(super) deadline: Option<Instant>,
+    pub(super) status: u16,
+    /// Time until the response header.
+    pub(super) header_after: Option<Duration>,
+    /// Holds its place in the retry budget.
+    pub(super) _retry: Option<super::budget::Retry>,
+}
+
+impl RequestContext {
+    pub(super) fn new(live: Arc<Live>) -> Self {
+        Self {
+            live,
+            start: Instant::now(),
+            started_at: SystemTime::now(),
+            connection: None,
+            trace: None,
+            request_id: None,
+            rule: None,
+            prefix: None,
+            plan: Plan::new(),
+            next: 0,
+            current: None,
+            attempts: SmallVec::new(),
+            deadline: None,
+            failure: None,
+            sent: false,
+            retry_status: false,
+            spooled: None,
+            received: 0,
+            answered: 0,
+            mirrors: SmallVec::new(),
+            counted: None,
+        }
+    }
+
+    /// Role of the socket that the request came in on.
+    pub(super) fn role(&self) -> Role {
+        self.connection.as_ref().map_or(Role::Plain, |c| c.role)
+    }
+
+    /// The rule that took the request.
+    pub(super) fn linked(&self) -> Option<&LinkedRule> {
+        self.live.rule(self.rule?)
+    }
+
+    /// Filters of the rule.
+    pub(super) fn filters(&self) -> Option<&Filters> {
+        self.linked().map(|l| &l.rule.filters)
+    }
+
+    /// Cross-origin rules of the rule.
+    pub(super) fn cors(&self) -> Option<&Cors> {
+        self.filters()?.cors.as_ref()
+    }
+
+    /// The choice of the attempt under way.
+    pub(super) fn choice(&self) -> Option<&Choice> {
+        let candidate = self.current.as_ref()?.candidate;
+        match &self.linked()?.rule.action {
+            Action::Forward(forward) => forward.choice(candidate),
+            Action::Redirect(_) => None,
+        }
+    }
+
+    /// Time left until the earlier of the request's and the attempt's limit; None without limit.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        let attempt = self.current.as_ref().and_then(|c| c.deadline);
+        let earliest = match (self.deadline, attempt) {
+            (Some(a), Some(b)) => a.min(b),
+            (a, b) => a.or(b)?,
+        };
+        Some(earliest.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether a time limit has passed.
+    pub(super) fn is_late(&self) -> bool {
+        self.time_left().is_some_and(|left| left.is_zero())
+    }
+}

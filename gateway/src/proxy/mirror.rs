@@ -1,0 +1,5 @@
+//! Copies of requests whose answers nobody waits for.
+
+/// One copy under way.
+#[derive(Debug)]
+pub(super) struct Copy {}

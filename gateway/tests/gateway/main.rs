@@ -1,0 +1,4 @@
+//! The real gateway in this process, against backends on loopback.
+
+mod basics;
+mod world;

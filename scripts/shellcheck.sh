@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# shellcheck.sh: all shell scripts, where shellcheck is installed.
+# Checks all shell scripts, where shellcheck is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

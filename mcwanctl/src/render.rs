@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use mcwan_k8s::manifest::to_yaml;
 use mcwan_k8s::object::Object;
 
 use crate::args::{RenderArgs, RenderOutput};
@@ -43,11 +44,7 @@ fn write_objects(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     match output {
-        RenderOutput::Yaml => {
-            for object in objects {
-                writeln!(out, "---\n{}", serde_saphyr::to_string(object)?.trim_end())?;
-            }
-        }
+        RenderOutput::Yaml => write!(out, "{}", to_yaml(objects))?,
         RenderOutput::Json => {
             let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": objects });
             writeln!(out, "{list:#}")?;

@@ -1,6 +1,6 @@
 //! What the gateways and the relays say about requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ impl AccessLine {
             "tunnel",
         ];
         let told = TELLING.into_iter().filter_map(|field| {
-            let value = self.fields.get(field)?;
+            let value = self.fields.get(field).filter(|v| !v.is_null())?;
             Some(format!("{field}={}", value.to_string().trim_matches('"')))
         });
         told.collect::<Vec<_>>().join(" ")
@@ -72,13 +72,14 @@ pub(crate) fn lines(file: &Path) -> Vec<AccessLine> {
 /// The access lines of these traces, by trace id; waits a little for lines that are still to be written.
 pub(crate) async fn by_trace(file: &Path, traces: &[String]) -> BTreeMap<String, AccessLine> {
     let start = Instant::now();
+    let wanted: BTreeSet<&str> = traces.iter().map(String::as_str).collect();
     loop {
         let mut found: BTreeMap<String, AccessLine> = lines(file)
             .into_iter()
             .map(|line| (line.text("trace_id").to_owned(), line))
             .collect();
-        found.retain(|trace, _| traces.contains(trace));
-        if found.len() == traces.len() || start.elapsed() > WRITTEN {
+        found.retain(|trace, _| wanted.contains(trace.as_str()));
+        if found.len() == wanted.len() || start.elapsed() > WRITTEN {
             return found;
         }
         sleep(Duration::from_millis(50)).await;

@@ -33,12 +33,12 @@ pub(super) fn render(view: &View<'_>, out: &mut Output) {
         })
         .collect();
     let ingress = merged(view.snapshot, names::INGRESS, wan, out);
-    let mut egress = merged(
-        view.snapshot,
-        names::EGRESS,
-        vec![listener("http", 80, From::Same)],
-        out,
-    );
+    // The egress gateway's own listener is only there because a Gateway needs one: the user's on port 80 will do.
+    let http = listener("http", 80, From::Same);
+    let users = existing(view.snapshot, names::EGRESS);
+    let given = users.is_some_and(|g| self::users(g).any(|l| same_place(l, &http)));
+    let own = if given { Vec::new() } else { vec![http] };
+    let mut egress = merged(view.snapshot, names::EGRESS, own, out);
     egress
         .spec
         .allowed_listeners
@@ -217,7 +217,7 @@ fn in_use(gateway: &Gateway, theirs: &GatewayListeners, ours: &GatewayListeners)
     );
     report::warning(reference(gateway), ("Accepted", "PortInUse"), message)
         .at("spec.listeners")
-        .hint("remove the listener, or make sure that it is an http listener that takes routes of all namespaces")
+        .hint("remove the listener, or make sure that it is an http listener that takes routes of all namespaces; the policy has no other on this gateway")
 }
 
 fn full(gateway: &Gateway, ours: &GatewayListeners) -> Problem {

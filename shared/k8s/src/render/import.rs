@@ -193,12 +193,12 @@ fn in_conflict(object: ObjectRef, service: &MultiService<'_>, conflict: &Conflic
     } = conflict;
     let all = service.sources.len();
     let used = if *property == "ports" {
-        "the union is used, and where ports clash those"
+        "using the union, and where ports clash those"
     } else {
-        "that"
+        "using that"
     };
     let message = format!(
-        "conflicting {property}: {used} of the oldest export, in cluster {winner}; {differ} of {all} clusters have it otherwise"
+        "conflicting {property}: {used} of the oldest export, in cluster {winner}; {differ} of {all} clusters disagree"
     );
     report::warning(object, ("Conflict", reason), message).hint(format!(
         "make {property} alike in all clusters that export the service"

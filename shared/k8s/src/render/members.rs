@@ -25,15 +25,16 @@ impl Members {
             own: canonical(own, out),
             peers: BTreeMap::new(),
         };
-        let mut sorted: Vec<&PeerOffer> = peers.iter().collect();
-        sorted.sort_by(|a, b| a.cluster.cmp(&b.cluster).then_with(|| by_content(*a, *b)));
+        // Canonical first: what is compared must not depend on the order inside an offer either.
+        let mut sorted: Vec<PeerOffer> = peers.iter().map(|p| canonical(p, out)).collect();
+        sorted.sort_by(|a, b| a.cluster.cmp(&b.cluster).then_with(|| by_content(a, b)));
         for peer in sorted {
             members.take_in(peer, out);
         }
         members
     }
 
-    fn take_in(&mut self, peer: &PeerOffer, out: &mut Output) {
+    fn take_in(&mut self, peer: PeerOffer, out: &mut Output) {
         let name = &peer.cluster;
         let wrong = if !is_label(name) {
             "its name is not a dns label of at most 63 characters"
@@ -42,8 +43,7 @@ impl Members {
         } else if self.peers.contains_key(name) {
             "another cluster has the same name"
         } else {
-            let offer = canonical(peer, out);
-            self.peers.insert(name.clone(), offer);
+            self.peers.insert(name.clone(), peer);
             return;
         };
         let message = format!("the offer of cluster {name:?} is not used: {wrong}");

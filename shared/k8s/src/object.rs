@@ -166,3 +166,23 @@ pub fn key<K: Resource>(object: &K) -> Key {
         meta.name.clone().unwrap_or_default(),
     )
 }
+
+/// When an object was created, in seconds since 1970; 0 where unknown, as in files.
+#[must_use]
+pub fn created<K: Resource>(object: &K) -> i64 {
+    object
+        .meta()
+        .creation_timestamp
+        .as_ref()
+        .map_or(0, |time| time.0.as_second())
+}
+
+/// An annotation of an object, unless it is empty.
+#[must_use]
+pub fn annotation<'a, K: Resource>(object: &'a K, key: &str) -> Option<&'a str> {
+    let annotations = object.meta().annotations.as_ref()?;
+    annotations
+        .get(key)
+        .map(String::as_str)
+        .filter(|value| !value.is_empty())
+}

@@ -3,6 +3,10 @@
 //! [`offer`] is pure. Standalone mode computes a peer's offer from the peer's directory; the controller reads it from
 //! the peer's API server.
 
+mod endpoints;
+mod identity;
+mod services;
+
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::SessionAffinityConfig;
@@ -10,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::wan::HttpRules;
+use crate::policy::{Accepted, accepted};
 use crate::problem::Problem;
 use crate::snapshot::ClusterSnapshot;
 
@@ -96,9 +101,27 @@ pub struct OfferedPort {
     pub ready_endpoints: u32,
 }
 
-/// Computes what a cluster offers, and what is wrong with its exports and policies.
+/// Computes what a cluster offers, and what is wrong with its exports, policies and identity, sorted.
 #[must_use]
 pub fn offer(snapshot: &ClusterSnapshot) -> (PeerOffer, Vec<Problem>) {
-    let _ = snapshot;
-    todo!("offer")
+    let (policies, mut problems) = accepted(snapshot);
+    problems.extend(identity::check(snapshot));
+    let services = services::all(snapshot, &mut problems);
+    problems.sort_unstable();
+    problems.dedup();
+    let offered = |p: Accepted| OfferedPolicy {
+        name: p.name,
+        port: p.port,
+        tunnel: p.tunnel,
+    };
+    let offer = PeerOffer {
+        cluster: snapshot.cluster.clone(),
+        gateways: identity::gateways(snapshot),
+        policies: policies.into_iter().map(offered).collect(),
+        services,
+    };
+    (offer, problems)
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,6 +62,50 @@ pub struct Problem {
     pub parent: String,
 }
 
+impl Problem {
+    /// Something that was asked for is not done. `what` is the condition and its reason.
+    pub(crate) fn error(object: ObjectRef, what: (&str, &str), message: impl Into<String>) -> Self {
+        Self {
+            object,
+            field: String::new(),
+            condition: what.0.to_owned(),
+            reason: what.1.to_owned(),
+            message: message.into(),
+            hint: String::new(),
+            severity: Severity::Error,
+            parent: String::new(),
+        }
+    }
+
+    /// All that was asked for is done, but not as the user may expect.
+    pub(crate) fn warning(
+        object: ObjectRef,
+        what: (&str, &str),
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(object, what, message)
+        }
+    }
+
+    /// The same problem in one field of the object.
+    pub(crate) fn in_field(self, field: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            ..self
+        }
+    }
+
+    /// The same problem with what to do next.
+    pub(crate) fn advise(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: hint.into(),
+            ..self
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.object)?;

@@ -11,6 +11,8 @@
 
 pub mod access_log;
 pub mod debug;
+#[cfg(test)]
+mod fixture;
 pub mod json;
 mod line;
 pub mod metrics;

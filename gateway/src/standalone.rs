@@ -1,11 +1,19 @@
 //! A directory of manifests instead of an API server (DESIGN §10).
 //!
+//! * [`ledger`] — the last good objects of every file; what is in force. Pure.
+//! * [`scan`] — looks at the directory: which files changed.
 //! * [`status`] — what is wrong, for logs, metrics, readiness and `/debug/table`.
 //!
 //! A thread of its own polls the directory, because file events miss `ConfigMap` volumes and network file systems;
 //! parsing, rendering and translating stay off the threads that serve requests.
 
+pub mod ledger;
+pub mod scan;
 pub mod status;
+mod watch;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +24,7 @@ use mcwan_telemetry::readiness::Readiness;
 use crate::live::LiveTable;
 use crate::observe::Observer;
 use status::Status;
+use watch::{Keeper, Thread};
 
 /// What to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +52,7 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct Standalone {
     status: Status,
+    _thread: Thread,
 }
 
 impl Standalone {
@@ -52,8 +62,15 @@ impl Standalone {
     /// # Errors
     /// When the cluster's name is not a DNS label, or the directory or that of the cluster is not there.
     pub fn start(settings: &Settings, parts: Parts) -> anyhow::Result<Self> {
-        let _unused = (settings, parts);
-        todo!("start")
+        scan::check(&settings.dir, &settings.cluster)?;
+        let status = Status::default();
+        status.register(&parts.metrics)?;
+        let mut keeper = Keeper::new(settings, parts, status.clone());
+        keeper.first();
+        Ok(Self {
+            status,
+            _thread: Thread::start(keeper)?,
+        })
     }
 
     /// What is wrong with the files and objects.

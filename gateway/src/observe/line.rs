@@ -240,3 +240,6 @@ impl Fields<'_> {
         self.out.extend_from_slice(name.route.as_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -275,3 +275,6 @@ impl<'a> Labels<'a> {
         self.values().into_iter().chain(more).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,9 @@
 mod b3;
 mod w3c;
 
+#[cfg(test)]
+mod tests;
+
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use pingora_http::RequestHeader;
 
@@ -102,6 +105,9 @@ impl TraceContext {
             B3::Multi => {
                 b3::multi(self, |name, value| insert(header, name, value));
                 header.remove_header(&b3::FLAGS);
+                if self.parent_id == 0 {
+                    header.remove_header(&b3::PARENT_ID);
+                }
             }
         }
     }

@@ -8,7 +8,7 @@ pub(super) static SINGLE: HeaderName = HeaderName::from_static("b3");
 pub(super) static FLAGS: HeaderName = HeaderName::from_static("x-b3-flags");
 static TRACE_ID: HeaderName = HeaderName::from_static("x-b3-traceid");
 static SPAN_ID: HeaderName = HeaderName::from_static("x-b3-spanid");
-static PARENT_ID: HeaderName = HeaderName::from_static("x-b3-parentspanid");
+pub(super) static PARENT_ID: HeaderName = HeaderName::from_static("x-b3-parentspanid");
 static SAMPLED: HeaderName = HeaderName::from_static("x-b3-sampled");
 
 /// What the client's B3 headers say.

@@ -1,6 +1,8 @@
 //! Pure routing: which rule takes a request, where the rule sends it, and what to do when that fails.
 //!
 //! * [`spec`] — what `translate` produces: listeners, routes, rules and backends as plain values.
+//! * [`hostname`], [`matching`] — what a request is compared with; [`matching::rank`] is the precedence.
+//! * [`rule`], [`filter`] — what a rule does with a request, and what its filters mean.
 //! * [`table`] — the same, indexed for lookup; a request asks [`table::Table::find`].
 //! * [`plan`] — the ordered candidates of one request.
 //! * [`failure`] — the one place that maps failures to statuses.

@@ -101,3 +101,6 @@ fn named<'a>(
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

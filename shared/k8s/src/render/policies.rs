@@ -103,3 +103,6 @@ pub(super) fn disagreement(policy: &Accepted, peer: &PeerOffer) -> Option<Proble
         )),
     )
 }
+
+#[cfg(test)]
+mod tests;

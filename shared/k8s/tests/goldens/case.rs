@@ -18,9 +18,11 @@
 //!
 //! * `# cluster: NAME` — the documents that follow are objects of this cluster. The first cluster is the one that the
 //!   result is for; the offers of the others are computed from their objects.
-//! * `# include: FILE` — the documents of `config/samples/FILE` are in this cluster too, byte for byte.
+//! * `# include: FILE` — the documents of `config/samples/FILE` are in this cluster too, byte for byte; or those of a file
+//!   beside the case, when FILE begins with `../`.
 //! * `# offer` — one document that is an offer as a peer sent it, whatever it says.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use mcwan_k8s::manifest;
@@ -41,6 +43,27 @@ pub(crate) struct Case {
 enum Section {
     Cluster(String, Vec<Object>),
     Offer(PeerOffer),
+}
+
+/// Names of the files in `goldens/<what>` that end with `suffix`, without it.
+pub(crate) fn files(what: &str, suffix: &str) -> BTreeSet<String> {
+    let root = root(what);
+    let entries = std::fs::read_dir(&root).unwrap_or_else(|e| panic!("{}: {e}", root.display()));
+    entries
+        .filter_map(|e| e.unwrap().file_name().into_string().ok())
+        .filter_map(|n| n.strip_suffix(suffix).map(str::to_owned))
+        .collect()
+}
+
+/// A file of `goldens/<what>`.
+pub(crate) fn file(what: &str, name: &str, suffix: &str) -> PathBuf {
+    root(what).join(format!("{name}{suffix}"))
+}
+
+fn root(what: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/goldens")
+        .join(what)
 }
 
 /// Reads a case.
@@ -101,7 +124,9 @@ fn section(path: &Path, head: &str, lines: &[&str]) -> Section {
         .iter()
         .filter_map(|l| l.strip_prefix("# include: "))
         .flat_map(|file| {
-            let file = samples().join(file.trim());
+            let file = file.trim();
+            let beside = path.parent().filter(|_| file.starts_with("../"));
+            let file = beside.map_or_else(samples, Path::to_path_buf).join(file);
             let bytes = std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
             objects(&file, &bytes)
         });

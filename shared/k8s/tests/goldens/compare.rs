@@ -1,13 +1,11 @@
 //! Runs the cases of a directory and compares what comes out with the golden files.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 
 use mcwan_k8s::problem::Problem;
 use serde::Serialize;
 
-use crate::case::{self, Case};
+use crate::case::{self, Case, file, files};
 
 /// Runs every case of `goldens/<what>` and fails with a readable difference.
 ///
@@ -46,26 +44,6 @@ pub(crate) fn directory(what: &str, at_least: usize, run: impl Fn(&Case) -> Stri
         orphans.is_empty(),
         "golden files without a case in goldens/{what}: {orphans:?}"
     );
-}
-
-fn root(what: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/goldens")
-        .join(what)
-}
-
-fn file(what: &str, name: &str, suffix: &str) -> PathBuf {
-    root(what).join(format!("{name}{suffix}"))
-}
-
-/// Names of the files in `goldens/<what>` that end with `suffix`, without it.
-pub(crate) fn files(what: &str, suffix: &str) -> BTreeSet<String> {
-    let root = root(what);
-    let entries = std::fs::read_dir(&root).unwrap_or_else(|e| panic!("{}: {e}", root.display()));
-    entries
-        .filter_map(|e| e.unwrap().file_name().into_string().ok())
-        .filter_map(|n| n.strip_suffix(suffix).map(str::to_owned))
-        .collect()
 }
 
 /// A value as block-style YAML, with a line break at the end.

@@ -10,6 +10,7 @@ mod registry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use mcwan_routing::balance::{Load, Preference, choose};
 use mcwan_routing::health::Health;
 use mcwan_routing::spec::{BackendName, BackendProtocol, Tunnel};
 
@@ -45,46 +46,28 @@ impl Backend {
             .unwrap_or(Health::Down)
     }
 
-    /// Chooses an endpoint (P2C on in-flight and latency, over healthy ones) that is not in `tried`, unless all are.
-    /// None when there is no endpoint at all, or (tunnels only) all of them are down.
+    /// Chooses an endpoint: the lighter of two random ones of the best [`Preference`] there is. Endpoints in `tried`
+    /// come after the others, those that are ejected or recovering come last. None when there is no endpoint at all, or
+    /// (tunnels only) all of them are down.
     #[must_use]
     pub fn pick(&self, tried: &[SocketAddr]) -> Option<Lease> {
-        let best = self.health();
-        if best == Health::Down {
-            return None;
-        }
-        let usable = |endpoint: &Endpoint| is_usable(endpoint.health(), best);
-        let fresh = |endpoint: &Endpoint| !tried.contains(&endpoint.address);
-        self.choose(|e| usable(e) && fresh(e))
-            // Others than those tried, even if they are in a worse state; but never a tunnel that is down.
-            .or_else(|| self.choose(|e| fresh(e) && e.health() != Health::Down))
-            .or_else(|| self.choose(usable))
-            .map(|endpoint| Lease::begin(Arc::clone(endpoint)))
-    }
-
-    /// The better of two random members that are `eligible` (power of two choices).
-    fn choose(&self, eligible: impl Fn(&Endpoint) -> bool) -> Option<&Arc<Endpoint>> {
-        let count = self.endpoints.iter().filter(|e| eligible(e)).count();
-        let nth = |n: usize| self.endpoints.iter().filter(|e| eligible(e)).nth(n);
-        if count < 2 {
-            return nth(0);
-        }
-        let first = fastrand::usize(..count);
-        let second = (first + fastrand::usize(1..count)) % count;
-        // Health may change between the passes: fewer members may be left than were counted.
-        match (nth(first), nth(second)) {
-            (Some(a), Some(b)) => Some(if b.cost() < a.cost() { b } else { a }),
-            (one, other) => one.or(other).or_else(|| nth(0)),
-        }
-    }
-}
-
-/// Whether an endpoint takes requests while the best of its backend is `best`.
-fn is_usable(health: Health, best: Health) -> bool {
-    match best {
-        Health::Healthy | Health::Unknown => health <= Health::Unknown,
-        Health::Recovering => health == Health::Recovering,
-        Health::Down => false,
+        let now = self.endpoints.first()?.now();
+        let at = |index: usize| self.endpoints.get(index);
+        let preference = |index: usize| {
+            let endpoint = at(index)?;
+            match endpoint.health() {
+                Health::Down => None,
+                Health::Recovering => Some(Preference::LastResort),
+                Health::Healthy | Health::Unknown if tried.contains(&endpoint.address) => {
+                    Some(Preference::Tried)
+                }
+                Health::Healthy | Health::Unknown => Some(Preference::Fit),
+            }
+        };
+        let load = |index: usize| at(index).map_or(Load::default(), |e| e.load(now));
+        let draw = &mut |n| fastrand::u64(..n);
+        let chosen = choose(self.endpoints.len(), preference, load, draw)?;
+        Some(Lease::begin(Arc::clone(at(chosen)?)))
     }
 }
 

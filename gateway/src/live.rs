@@ -160,3 +160,6 @@ impl LiveTable {
         self.changed.subscribe()
     }
 }
+
+#[cfg(test)]
+mod tests;

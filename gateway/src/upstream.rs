@@ -18,6 +18,8 @@ pub mod headers;
 mod pool;
 pub mod session;
 mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use body::RequestTrailers;
 pub(crate) use connection::WatchRules;

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mcwan_routing::health::Health;
+use mcwan_routing::balance::Load;
+use mcwan_routing::health::{Ewma, Health};
 use mcwan_routing::spec::{BackendProtocol, Tunnel};
+use parking_lot::Mutex;
 
 use super::path::{Clock, EndpointPath, History, TunnelPath};
 use super::peer::{CONNECT_TIMEOUT, Peers};
@@ -31,6 +33,9 @@ const BACKEND_MAX_AGE: Duration = Duration::from_secs(30 * 60);
 const BACKEND_CONNECTIONS: usize = 4;
 const BACKEND_STREAMS: usize = 100;
 
+/// Time in which an old latency loses two thirds of its weight.
+const LATENCY_DECAY: Duration = Duration::from_secs(10);
+
 /// What makes two endpoints the same, over any number of tables.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct EndpointKey {
@@ -48,7 +53,8 @@ pub struct Endpoint {
     /// finds it.
     pub id: u64,
     in_flight: AtomicUsize,
-    latency: AtomicU64,
+    latency: Mutex<Ewma>,
+    clock: Clock,
     path: Path,
     pool: Option<Arc<Pool>>,
     pub(super) peers: Peers,
@@ -87,7 +93,8 @@ impl Endpoint {
             address,
             id,
             in_flight: AtomicUsize::new(0),
-            latency: AtomicU64::new(0),
+            latency: Mutex::default(),
+            clock,
             path,
             pool,
             peers: Peers::new(address, key.protocol, id),
@@ -122,36 +129,40 @@ impl Endpoint {
         }
     }
 
-    /// Expected cost of one more request: its latency, times the requests that are there already.
-    pub(super) fn cost(&self) -> u64 {
-        let waiting = u64::try_from(self.in_flight()).unwrap_or(u64::MAX);
-        self.latency
-            .load(Ordering::Relaxed)
-            .max(1)
-            .saturating_mul(waiting.saturating_add(1))
+    pub(super) fn now(&self) -> Duration {
+        self.clock.now()
     }
 
-    pub(super) fn begin_request(&self) {
+    pub(super) fn load(&self, now: Duration) -> Load {
+        Load {
+            in_flight: u32::try_from(self.in_flight()).unwrap_or(u32::MAX),
+            latency: self.latency.lock().value(now, LATENCY_DECAY),
+        }
+    }
+
+    /// Counts a request. Returns whether it is the one that finds out if an ejected endpoint is well again.
+    pub(super) fn begin_request(&self) -> bool {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
+        match &self.path {
+            Path::Tunnel(_) => false,
+            Path::Endpoint(path) => path.begin_probe(),
+        }
     }
 
     pub(super) fn end_request(&self) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Takes a latency into the moving average: an eighth of the way at each answer.
+    /// The request that was to find out has found nothing out.
+    pub(super) fn abandon_probe(&self) {
+        if let Path::Endpoint(path) = &self.path {
+            path.abandon_probe();
+        }
+    }
+
     pub(super) fn note_latency(&self, latency: Duration) {
-        let new = u64::try_from(latency.as_micros())
-            .unwrap_or(u64::MAX)
-            .max(1);
-        let old = self.latency.load(Ordering::Relaxed);
-        // Two answers at the same time: one of them is lost, which an average does not mind.
-        let average = if old == 0 {
-            new
-        } else {
-            old - old / 8 + new / 8
-        };
-        self.latency.store(average, Ordering::Relaxed);
+        let mut average = self.latency.lock();
+        *average = average.with(latency, self.clock.now(), LATENCY_DECAY);
     }
 
     /// The proxy's evidence about an HTTP/1 endpoint. An endpoint with a pool is judged by what its pool sees, and a

@@ -6,6 +6,7 @@ use std::time::Duration;
 use pingora_core::upstreams::peer::HttpPeer;
 
 use super::endpoint::Endpoint;
+use super::path::EndpointPath;
 use super::peer::PeerNeeds;
 use crate::upstream::PathObserver;
 
@@ -14,12 +15,14 @@ use crate::upstream::PathObserver;
 #[derive(Debug)]
 pub struct Lease {
     endpoint: Arc<Endpoint>,
+    /// Whether an ejected endpoint waits for the outcome.
+    probe: bool,
 }
 
 impl Lease {
     pub(super) fn begin(endpoint: Arc<Endpoint>) -> Self {
-        endpoint.begin_request();
-        Self { endpoint }
+        let probe = endpoint.begin_request();
+        Self { endpoint, probe }
     }
 
     /// The endpoint.
@@ -35,24 +38,25 @@ impl Lease {
     }
 
     /// A response header came after this time.
-    pub fn answered(self, latency: Duration) {
+    pub fn answered(mut self, latency: Duration) {
         self.endpoint.note_latency(latency);
-        if let Some(path) = self.endpoint.observer() {
-            path.answered(latency);
-        }
+        self.report(|path| path.answered(latency));
     }
 
     /// No connection could be made.
-    pub fn connect_failed(self) {
-        if let Some(path) = self.endpoint.observer() {
-            path.failed("no connection");
-        }
+    pub fn connect_failed(mut self) {
+        self.report(|path| path.failed("no connection"));
     }
 
     /// The connection broke before a response header.
-    pub fn broken(self) {
+    pub fn broken(mut self) {
+        self.report(|path| path.failed("connection broke"));
+    }
+
+    fn report(&mut self, evidence: impl FnOnce(&EndpointPath)) {
         if let Some(path) = self.endpoint.observer() {
-            path.failed("connection broke");
+            evidence(path);
+            self.probe = false;
         }
     }
 }
@@ -60,5 +64,8 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.endpoint.end_request();
+        if self.probe {
+            self.endpoint.abandon_probe();
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
-use mcwan_routing::health::{EndpointState, Evidence, Health, TunnelState};
+use mcwan_routing::health::{Admission, EndpointState, Evidence, Health, TunnelState};
 use mcwan_routing::spec::Tunnel;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -161,13 +161,36 @@ impl EndpointPath {
 
     /// `Healthy`, or `Recovering` while it is ejected: an ejected endpoint is still better than none.
     pub(super) fn health(&self) -> Health {
-        let ejected =
-            self.troubled.load(Ordering::Relaxed) && self.state.lock().is_ejected(self.clock.now());
-        if ejected {
-            Health::Recovering
-        } else {
-            Health::Healthy
+        match self.admission() {
+            Admission::Ordinary | Admission::Probe => Health::Healthy,
+            Admission::Refused => Health::Recovering,
         }
+    }
+
+    fn admission(&self) -> Admission {
+        if !self.troubled.load(Ordering::Relaxed) {
+            return Admission::Ordinary;
+        }
+        self.state.lock().admits(self.clock.now())
+    }
+
+    /// A request begins. Returns whether it is the probe: the only one until its outcome is known.
+    pub(super) fn begin_probe(&self) -> bool {
+        if self.admission() != Admission::Probe {
+            return false;
+        }
+        let mut state = self.state.lock();
+        let probes = state.admits(self.clock.now()) == Admission::Probe;
+        if probes {
+            *state = state.probe();
+        }
+        probes
+    }
+
+    /// The probe ended without an outcome.
+    pub(super) fn abandon_probe(&self) {
+        let mut state = self.state.lock();
+        *state = state.abandoned();
     }
 
     fn observe(&self, evidence: Evidence, reason: &str) {
@@ -247,10 +270,18 @@ mod tests {
             path.failed("connection refused");
         }
         assert_eq!(path.health(), Health::Recovering);
+        assert!(!path.begin_probe());
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(path.health(), Health::Healthy);
+        assert!(path.begin_probe());
+        assert!(!path.begin_probe(), "one probe at a time");
+        assert_eq!(path.health(), Health::Recovering);
+        path.abandon_probe();
+        assert!(path.begin_probe());
         path.failed("connection refused");
         assert_eq!(path.health(), Health::Recovering);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(path.begin_probe());
         path.answered(Duration::ZERO);
         assert_eq!(path.health(), Health::Healthy);
     }

@@ -349,10 +349,12 @@ impl<W: Watcher> Watch<'_, W> {
         None
     }
 
+    /// Before the first PONG nothing is known about the path, and the dial has its own limit.
     fn ping_timeout(&self) -> Duration {
-        let rtt = self.connection.upgrade().and_then(|c| c.rtt());
-        let slow_path = rtt.unwrap_or_default() * 4;
-        self.rules.ping_timeout.max(slow_path.min(PING_TIMEOUT_MAX))
+        match self.connection.upgrade().and_then(|c| c.rtt()) {
+            None => PING_TIMEOUT_MAX,
+            Some(rtt) => self.rules.ping_timeout.max((rtt * 4).min(PING_TIMEOUT_MAX)),
+        }
     }
 
     /// Age, idleness and the end of a drain.

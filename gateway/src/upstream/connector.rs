@@ -109,3 +109,95 @@ impl Connector for UpstreamConnector {
         drop(session);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::SocketAddr;
+
+    use mcwan_routing::spec::{Backend as BackendSpec, BackendName, BackendProtocol};
+    use pingora_core::connectors::http::Connector as HttpConnector;
+    use pingora_core::protocols::http::client::HttpSession;
+
+    use super::*;
+    use crate::backends::{Backend, PeerNeeds};
+    use crate::upstream::testing::Server;
+
+    fn connect_to(
+        protocol: BackendProtocol,
+        address: SocketAddr,
+    ) -> (UpstreamConnector, Arc<Backend>) {
+        let registry = Arc::new(Registry::default());
+        let name = BackendName {
+            namespace: "a".to_owned(),
+            service: "b".to_owned(),
+            port: 80,
+        };
+        let spec = BackendSpec {
+            protocol,
+            endpoints: vec![address],
+            tunnel: None,
+        };
+        let backend = registry
+            .link(&BTreeMap::from([(name.clone(), spec)]))
+            .remove(&name);
+        (UpstreamConnector::new(registry), backend.unwrap())
+    }
+
+    #[tokio::test]
+    async fn each_need_gets_its_kind_of_session() {
+        let server = Server::start(100).await;
+        let (own, backend) = connect_to(BackendProtocol::H2c, server.address);
+        let registry = Arc::clone(own.registry());
+        let connector = HttpConnector::new_custom(None, own);
+        let lease = backend.pick(&[]).unwrap();
+
+        let peer = lease.peer(PeerNeeds::default());
+        let get = |peer| Box::pin(connector.get_http_session(peer));
+        let (first, reused) = get(&*peer).await.unwrap();
+        assert!(matches!(first, HttpSession::Custom(_)) && !reused);
+        let (second, reused) = get(&*peer).await.unwrap();
+        assert!(matches!(second, HttpSession::Custom(_)) && reused);
+        assert_eq!(server.connections(), 1);
+
+        let upgrade = PeerNeeds {
+            upgrade: true,
+            time_left: None,
+        };
+        let peer_of_upgrade = lease.peer(upgrade);
+        let (third, _) = get(&*peer_of_upgrade).await.unwrap();
+        assert!(matches!(third, HttpSession::H1(_)));
+        connector.release_http_session(first, &*peer, None).await;
+        connector.release_http_session(second, &*peer, None).await;
+        drop(third);
+        registry.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn connecting_ends_with_the_time_of_the_attempt() {
+        let server = Server::start(100).await;
+        server.frozen.send_replace(true);
+        let (own, backend) = connect_to(BackendProtocol::H2c, server.address);
+        let registry = Arc::clone(own.registry());
+        let needs = PeerNeeds {
+            upgrade: false,
+            time_left: Some(Duration::from_millis(50)),
+        };
+        let peer = backend.pick(&[]).unwrap().peer(needs);
+        let Err(error) = own.get_http_session(&*peer).await else {
+            panic!("the peer is frozen");
+        };
+        assert_eq!(error.etype(), &ErrorType::ConnectTimedout);
+        assert!(error.retry());
+        registry.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_no_lease_made_is_refused() {
+        let own = UpstreamConnector::new(Arc::default());
+        let mut peer = HttpPeer::new("127.0.0.1:1", false, String::new());
+        peer.group_key = 7;
+        assert!(own.reused_http_session(&peer).await.is_none());
+        assert!(own.get_http_session(&peer).await.is_err());
+    }
+}

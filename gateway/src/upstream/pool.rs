@@ -227,13 +227,17 @@ impl Pool {
                 }
                 state.dialing.clone()
             };
-            let news = async {
+            let dialed = async {
                 match dialing {
-                    Some(dial) => tokio::select! { result = dial => result, () = freed => Ok(()) },
-                    None => {
-                        freed.await;
-                        Ok(())
-                    }
+                    Some(dial) => dial.await,
+                    None => std::future::pending().await,
+                }
+            };
+            let news = async {
+                tokio::select! {
+                    result = dialed => result,
+                    () = freed => Ok(()),
+                    () = self.tasks.stop.cancelled() => Err(DialError::Stopped),
                 }
             };
             match timeout_at(deadline, news).await {

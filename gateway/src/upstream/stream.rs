@@ -29,7 +29,7 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             start: Instant::now(),
             last_sign: AtomicU64::new(0),
@@ -37,7 +37,7 @@ impl Life {
         }
     }
 
-    fn sign(&self) {
+    pub(crate) fn sign(&self) {
         let micros = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.last_sign.store(micros, Ordering::Relaxed);
     }

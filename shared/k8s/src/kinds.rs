@@ -2,6 +2,7 @@
 
 pub mod about;
 pub mod crds;
+
 pub mod mcs;
 pub(crate) mod schema;
 pub mod wan;

@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::object::Object;
 
 pub use write::to_yaml;
+pub(crate) use write::value_to_yaml;
 
 /// Longest file that is read, in bytes: far above what an API server would take.
 const MAX_BYTES: usize = 64 << 20;

@@ -57,7 +57,6 @@ pub(crate) fn max_streams(_: &mut SchemaGenerator) -> Schema {
 pub(crate) fn dscp(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "x-kubernetes-int-or-string": true,
-        "anyOf": [{ "type": "integer" }, { "type": "string" }],
         "x-kubernetes-validations": [{
             "rule": "type(self) == int ? (self >= 0 && self <= 63 && self != 48 && self != 56) : \
                      self.matches('^(EF|VA|AF[1-4][1-3]|CS[0-5]|LE)$')",

@@ -15,18 +15,22 @@ pub fn to_yaml<'a>(objects: impl IntoIterator<Item = &'a Object>) -> String {
 
 /// One object. `None` cannot happen: every object has text keys and plain values.
 fn document(object: &Object) -> Option<String> {
-    let mut value = serde_json::to_value(object).ok()?;
+    serde_json::to_value(object).ok().map(value_to_yaml)
+}
+
+/// Writes the values of one object; empty if they have no YAML, which cannot happen with values of JSON.
+pub(crate) fn value_to_yaml(mut value: Value) -> String {
     prune(&mut value);
     if let Some(fields) = value.as_object_mut()
         && fields.get("status").is_some_and(is_empty)
     {
         fields.remove("status");
     }
-    let mut text = serde_saphyr::to_string(&Ordered(&value)).ok()?;
+    let mut text = serde_saphyr::to_string(&Ordered(&value)).unwrap_or_default();
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    Some(text)
+    text
 }
 
 /// Removes nulls from mappings.

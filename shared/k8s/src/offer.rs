@@ -14,9 +14,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::wan::HttpRules;
+use crate::names;
 use crate::policy::{Accepted, accepted};
 use crate::problem::Problem;
 use crate::snapshot::ClusterSnapshot;
+
+pub(crate) use identity::addresses;
 
 /// All that one cluster offers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -116,7 +119,7 @@ pub fn offer(snapshot: &ClusterSnapshot) -> (PeerOffer, Vec<Problem>) {
     };
     let offer = PeerOffer {
         cluster: snapshot.cluster.clone(),
-        gateways: identity::gateways(snapshot),
+        gateways: addresses(snapshot, names::INGRESS),
         policies: policies.into_iter().map(offered).collect(),
         services,
     };

@@ -45,9 +45,9 @@ pub(super) fn check(snapshot: &ClusterSnapshot) -> Vec<Problem> {
     problems
 }
 
-/// Addresses of the ingress gateway, sorted: those that its spec asks for, else those that its status has.
-pub(super) fn gateways(snapshot: &ClusterSnapshot) -> Vec<IpAddr> {
-    let key = (names::NAMESPACE.to_owned(), names::INGRESS.to_owned());
+/// Addresses of one of the two gateways, sorted: those that its spec asks for, else those that its status has.
+pub(crate) fn addresses(snapshot: &ClusterSnapshot, gateway: &str) -> Vec<IpAddr> {
+    let key = (names::NAMESPACE.to_owned(), gateway.to_owned());
     let Some(gateway) = snapshot.gateways.get(&key) else {
         return Vec::new();
     };

@@ -141,18 +141,18 @@ fn too_many(service: &MultiService<'_>, count: usize) -> Problem {
     let message = format!(
         "a rule would have {count} backends, one for each policy and cluster; the least preferred beyond {MAX_BACKENDS} are left out"
     );
-    report::error(
+    Problem::error(
         report::service_import(service.id()),
         ("Ready", "TooManyBackends"),
         message,
     )
-    .hint("name fewer policies in the rule, or export the service from fewer clusters")
+    .advise("name fewer policies in the rule, or export the service from fewer clusters")
 }
 
 fn no_gateway(cluster: &str) -> Problem {
     let message =
         format!("cluster {cluster} exports services but offers no address of its ingress gateway");
-    report::error(report::peer(cluster), ("Ready", "NoGatewayAddress"), message).hint(format!(
+    Problem::error(report::peer(cluster), ("Ready", "NoGatewayAddress"), message).advise(format!(
         "give gateway mc-wan/mc-wan-ingress of cluster {cluster} an address (spec.addresses, or a load balancer)"
     ))
 }

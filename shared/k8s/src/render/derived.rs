@@ -9,8 +9,9 @@ use super::merge::{MultiService, Port};
 use super::output::Output;
 use super::plans::Plan;
 use super::targets::{SERVICE_LABEL, SLICE_MANAGED_BY, by_family, endpoint_port, slice};
-use super::{View, gateways, meta};
+use super::{View, meta};
 use crate::names;
+use crate::offer;
 
 /// Label of an imported slice: the `ServiceImport` (KEP-1645).
 const MCS_SERVICE: &str = "multicluster.kubernetes.io/service-name";
@@ -25,7 +26,7 @@ pub(super) fn render(
     name: &str,
     out: &mut Output,
 ) {
-    let addresses = gateways::addresses(view.snapshot, names::EGRESS);
+    let addresses = offer::addresses(view.snapshot, names::EGRESS);
     let families = by_family(&addresses);
     let names = port_names(service);
     let derived = Service {
@@ -74,7 +75,7 @@ pub(super) fn render(
 
 /// Whether there is anything to put into slices.
 pub(super) fn has_slices(view: &View<'_>, plan: &Plan) -> bool {
-    let addressed = !gateways::addresses(view.snapshot, names::EGRESS).is_empty();
+    let addressed = !offer::addresses(view.snapshot, names::EGRESS).is_empty();
     addressed && plan.ports.iter().any(|p| p.1.is_some())
 }
 

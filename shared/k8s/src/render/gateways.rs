@@ -3,7 +3,6 @@
 //! A Gateway of the same name that is there already is taken in: what the user wrote stays.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use mcwan_gateway_api::gateways::{
     Gateway, GatewayAllowedListeners, GatewayAllowedListenersNamespaces,
@@ -65,32 +64,6 @@ pub(super) fn users(gateway: &Gateway) -> impl Iterator<Item = &GatewayListeners
         .listeners
         .iter()
         .filter(move |l| !rendered.contains(l.name.as_str()))
-}
-
-/// IP addresses of a Gateway: those that are asked for, else those that it was given.
-pub(super) fn addresses(snapshot: &ClusterSnapshot, name: &str) -> Vec<IpAddr> {
-    let Some(gateway) = existing(snapshot, name) else {
-        return Vec::new();
-    };
-    let is_ip = |kind: &Option<String>| kind.as_deref().is_none_or(|k| k == "IPAddress");
-    let asked = gateway.spec.addresses.iter().flatten();
-    let mut found: Vec<IpAddr> = asked
-        .filter(|a| is_ip(&a.r#type))
-        .filter_map(|a| a.value.as_deref()?.parse().ok())
-        .collect();
-    if found.is_empty() {
-        let given = gateway
-            .status
-            .iter()
-            .flat_map(|s| s.addresses.iter().flatten());
-        found = given
-            .filter(|a| is_ip(&a.r#type))
-            .filter_map(|a| a.value.parse().ok())
-            .collect();
-    }
-    found.sort_unstable();
-    found.dedup();
-    found
 }
 
 fn existing<'s>(snapshot: &'s ClusterSnapshot, name: &str) -> Option<&'s Gateway> {
@@ -215,9 +188,9 @@ fn in_use(gateway: &Gateway, theirs: &GatewayListeners, ours: &GatewayListeners)
         "listener {} has port {} already, so listener {} is not added",
         theirs.name, theirs.port, ours.name
     );
-    report::warning(reference(gateway), ("Accepted", "PortInUse"), message)
-        .at("spec.listeners")
-        .hint("remove the listener, or make sure that it is an http listener that takes routes of all namespaces; the policy has no other on this gateway")
+    Problem::warning(reference(gateway), ("Accepted", "PortInUse"), message)
+        .in_field("spec.listeners")
+        .advise("remove the listener, or make sure that it is an http listener that takes routes of all namespaces; the policy has no other on this gateway")
 }
 
 fn full(gateway: &Gateway, ours: &GatewayListeners) -> Problem {
@@ -225,11 +198,11 @@ fn full(gateway: &Gateway, ours: &GatewayListeners) -> Problem {
         "there is no room for listener {}: a gateway has at most {MAX_LISTENERS}",
         ours.name
     );
-    report::error(
+    Problem::error(
         reference(gateway),
         ("Accepted", "TooManyListeners"),
         message,
     )
-    .at("spec.listeners")
-    .hint("remove wan policies or listeners that nobody uses")
+    .in_field("spec.listeners")
+    .advise("remove wan policies or listeners that nobody uses")
 }

@@ -154,12 +154,12 @@ fn not_copied(service: &MultiService<'_>, what: &str, key: &str) -> Problem {
     let message = format!(
         "exported {what} {key:?} is not copied: it is reserved for kubernetes, or not legal"
     );
-    report::warning(
+    Problem::warning(
         report::service_import(service.id()),
         ("Ready", "ReservedKey"),
         message,
     )
-    .hint(format!("export the {what} under a domain of your own"))
+    .advise(format!("export the {what} under a domain of your own"))
 }
 
 /// The objects that a conflict is reported on: this cluster's exports, or the import where it has none.
@@ -200,7 +200,7 @@ fn in_conflict(object: ObjectRef, service: &MultiService<'_>, conflict: &Conflic
     let message = format!(
         "conflicting {property}: {used} of the oldest export, in cluster {winner}; {differ} of {all} clusters disagree"
     );
-    report::warning(object, ("Conflict", reason), message).hint(format!(
+    Problem::warning(object, ("Conflict", reason), message).advise(format!(
         "make {property} alike in all clusters that export the service"
     ))
 }

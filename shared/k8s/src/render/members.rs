@@ -9,6 +9,7 @@ use super::output::Output;
 use super::report;
 use crate::names::{self, is_label};
 use crate::offer::{OfferedService, PeerOffer};
+use crate::problem::Problem;
 
 /// The clusters of the `ClusterSet` with their offers in canonical order.
 pub(super) struct Members {
@@ -48,8 +49,8 @@ impl Members {
         };
         let message = format!("the offer of cluster {name:?} is not used: {wrong}");
         out.problem(
-            report::error(report::peer(name), ("Synced", "InvalidClusterName"), message)
-                .hint("give every cluster of the cluster set a name of its own, at most 63 of a-z, 0-9 and -"),
+            Problem::error(report::peer(name), ("Synced", "InvalidClusterName"), message)
+                .advise("give every cluster of the cluster set a name of its own, at most 63 of a-z, 0-9 and -"),
         );
     }
 
@@ -138,16 +139,12 @@ fn refusal(service: &OfferedService) -> Option<(&'static str, &'static str)> {
     ))
 }
 
-fn refused(
-    cluster: &str,
-    service: &OfferedService,
-    (reason, why): (&str, &str),
-) -> crate::problem::Problem {
+fn refused(cluster: &str, service: &OfferedService, (reason, why): (&str, &str)) -> Problem {
     let OfferedService {
         namespace, name, ..
     } = service;
     let message = format!("service {namespace}/{name} offered by cluster {cluster:?}: {why}");
-    report::error(report::peer(cluster), ("Synced", reason), message).hint(format!(
+    Problem::error(report::peer(cluster), ("Synced", reason), message).advise(format!(
         "withdraw the export in cluster {cluster}; a cluster that offers such a service may be misconfigured"
     ))
 }

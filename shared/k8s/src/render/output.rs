@@ -78,6 +78,6 @@ fn not_ours(reference: ObjectRef) -> Problem {
     let message = format!(
         "an object of this name is to be rendered, but this one has no label {key}: {value} and stays as it is"
     );
-    report::error(reference, ("Programmed", "NotOurs"), message)
-        .hint("rename or delete it; what it stands in for is not served until then")
+    Problem::error(reference, ("Programmed", "NotOurs"), message)
+        .advise("rename or delete it; what it stands in for is not served until then")
 }

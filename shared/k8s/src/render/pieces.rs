@@ -7,6 +7,7 @@ use super::output::Output;
 use super::rules::InForce;
 use super::{MAX_MATCHES, MAX_ROUTE_MATCHES, MAX_RULES, View, matches, report};
 use crate::kinds::wan::HttpRule;
+use crate::problem::Problem;
 
 /// A rule of a route: all or some of the matches of a rule in force.
 pub(super) struct Piece {
@@ -48,13 +49,13 @@ pub(super) fn routes(
                     let (object, field) =
                         in_force.at(view, service, &format!("rules[{i}].matches[{j}]"));
                     out.problem(
-                        report::error(
+                        Problem::error(
                             object,
                             ("Accepted", "InvalidMatch"),
                             format!("{what}; the match is left out"),
                         )
-                        .at(field)
-                        .hint("write it as the httproute of gateway api v1.7.0 allows"),
+                        .in_field(field)
+                        .advise("write it as the httproute of gateway api v1.7.0 allows"),
                     );
                 }
             }

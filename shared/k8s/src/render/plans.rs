@@ -146,13 +146,13 @@ fn report_ports(service: &MultiService<'_>, out: &mut Output) {
                 offered.port
             );
             out.problem(
-                report::warning(
+                Problem::warning(
                     report::service_import(service.id()),
                     ("Ready", "NotInForceYet"),
                     message,
                 )
-                .at(format!("spec.ports[{i}]"))
-                .hint("http, websocket, grpc and h2c ports are carried"),
+                .in_field(format!("spec.ports[{i}]"))
+                .advise("http, websocket, grpc and h2c ports are carried"),
             );
         }
     }
@@ -163,13 +163,13 @@ fn report_ports(service: &MultiService<'_>, out: &mut Output) {
             MAX_LISTENERS - 1
         );
         out.problem(
-            report::error(
+            Problem::error(
                 report::service_import(service.id()),
                 ("Ready", "TooManyPorts"),
                 message,
             )
-            .at("spec.ports")
-            .hint("split the service"),
+            .in_field("spec.ports")
+            .advise("split the service"),
         );
     }
 }
@@ -181,12 +181,12 @@ fn exhausted(service: &MultiService<'_>, port: u16) -> Problem {
         range.start(),
         range.end()
     );
-    report::error(
+    Problem::error(
         report::service_import(service.id()),
         ("Ready", "PortsExhausted"),
         message,
     )
-    .hint("import fewer services into this cluster")
+    .advise("import fewer services into this cluster")
 }
 
 fn name_collision(service: &MultiService<'_>, holder: &names::ServiceKey, name: &str) -> Problem {
@@ -194,10 +194,12 @@ fn name_collision(service: &MultiService<'_>, holder: &names::ServiceKey, name: 
     let message = format!(
         "service {namespace}/{other} concatenates to the same name, so the objects of this one are called {name}"
     );
-    report::warning(
+    Problem::warning(
         report::service_import(service.id()),
         ("Ready", "NameCollision"),
         message,
     )
-    .hint("nothing has to be done; the objects carry labels with the service's name and namespace")
+    .advise(
+        "nothing has to be done; the objects carry labels with the service's name and namespace",
+    )
 }

@@ -98,7 +98,7 @@ pub(super) fn disagreement(policy: &Accepted, peer: &PeerOffer) -> Option<Proble
         Some(_) => return None,
     };
     Some(
-        report::error(report::policy(&policy.name), ("Consistent", "PeerMismatch"), message).hint(format!(
+        Problem::error(report::policy(&policy.name), ("Consistent", "PeerMismatch"), message).advise(format!(
             "apply the same policy in both clusters; until then cluster {cluster} is not reached through it"
         )),
     )

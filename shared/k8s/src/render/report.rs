@@ -1,54 +1,10 @@
-//! How problems are worded: short constructors, and references to objects that may not be in the snapshot.
+//! The objects that problems are reported on; they need not be in the snapshot.
 
 use crate::kinds;
-use crate::problem::{ObjectRef, Problem, Severity};
+use crate::problem::ObjectRef;
 
 /// API group of the MCS kinds.
 pub(super) const MCS_GROUP: &str = "multicluster.x-k8s.io";
-
-/// Something that was asked for is not done.
-pub(super) fn error(
-    object: ObjectRef,
-    (condition, reason): (&str, &str),
-    message: String,
-) -> Problem {
-    Problem {
-        object,
-        field: String::new(),
-        condition: condition.to_owned(),
-        reason: reason.to_owned(),
-        message,
-        hint: String::new(),
-        severity: Severity::Error,
-        parent: String::new(),
-    }
-}
-
-/// Done, but not as the user may expect.
-pub(super) fn warning(object: ObjectRef, what: (&str, &str), message: String) -> Problem {
-    Problem {
-        severity: Severity::Warning,
-        ..error(object, what, message)
-    }
-}
-
-impl Problem {
-    /// The same problem with what to do next.
-    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
-        Self {
-            hint: hint.into(),
-            ..self
-        }
-    }
-
-    /// The same problem at a place in the object.
-    pub(super) fn at(self, field: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            ..self
-        }
-    }
-}
 
 /// The official `ServiceImport` of a service: what problems of an import are reported on.
 pub(super) fn service_import((namespace, name): (&str, &str)) -> ObjectRef {

@@ -84,21 +84,20 @@ fn everything(policy: &str, origin: Origin) -> InForce {
 }
 
 impl InForce {
-    /// Reports every reference to a policy that this cluster does not have.
+    /// Reports rules without policies, and references to policies that this cluster does not have.
     pub(super) fn check(&self, view: &View<'_>, service: &MultiService<'_>, out: &mut Output) {
         for (i, rule) in self.rules.iter().enumerate() {
-            for (j, reference) in rule.backend_refs.as_slice().iter().enumerate() {
+            let references = rule.backend_refs.as_slice();
+            if references.is_empty() && !self.is_own_export(view) {
+                out.problem(self.nothing_named(view, service, i));
+            }
+            for (j, reference) in references.iter().enumerate() {
                 if view.policies.resolve(reference).is_none() {
                     let place = match &rule.backend_refs {
-                        PolicyRefs::One(_) => "backendRefs".to_owned(),
-                        PolicyRefs::Many(_) => format!("backendRefs[{j}]"),
+                        PolicyRefs::One(_) => format!("rules[{i}].backendRefs"),
+                        PolicyRefs::Many(_) => format!("rules[{i}].backendRefs[{j}]"),
                     };
-                    out.problem(self.unknown(
-                        view,
-                        service,
-                        reference,
-                        &format!("rules[{i}].{place}"),
-                    ));
+                    out.problem(self.unknown(view, service, reference, &place));
                 }
             }
         }
@@ -106,9 +105,9 @@ impl InForce {
             let message = "there are rules, but none: every request is denied".to_owned();
             let object = self.object(view, service);
             out.problem(
-                report::warning(object, ("Ready", "NoRules"), message)
-                    .at("spec.http.rules")
-                    .hint("add a rule, or remove spec.http to use what comes next in precedence"),
+                Problem::warning(object, ("Ready", "NoRules"), message)
+                    .in_field("spec.http.rules")
+                    .advise("add a rule, or remove spec.http to use what comes next in precedence"),
             );
         }
     }
@@ -128,6 +127,19 @@ impl InForce {
             Origin::Default => String::new(),
         };
         (self.object(view, service), field)
+    }
+
+    /// Rules of this cluster's own export: their form is reported with the cluster's offer.
+    fn is_own_export(&self, view: &View<'_>) -> bool {
+        matches!(&self.origin, Origin::Export(c) if *c == view.members.own.cluster)
+    }
+
+    fn nothing_named(&self, view: &View<'_>, service: &MultiService<'_>, rule: usize) -> Problem {
+        let message = "the rule names no wan policy: requests that match it are answered with 500";
+        let (object, field) = self.at(view, service, &format!("rules[{rule}].backendRefs"));
+        Problem::error(object, ("ResolvedRefs", "NoBackendRefs"), message)
+            .in_field(field)
+            .advise("name a wan policy, or remove the rule to have its requests denied")
     }
 
     fn unknown(
@@ -158,9 +170,9 @@ impl InForce {
             Origin::Local | Origin::Default => String::new(),
         };
         let (object, field) = self.at(view, service, place);
-        report::error(object, ("ResolvedRefs", reason), format!("{what}{from}"))
-            .at(field)
-            .hint(format!(
+        Problem::error(object, ("ResolvedRefs", reason), format!("{what}{from}"))
+            .in_field(field)
+            .advise(format!(
                 "create wan policy {name} in this cluster, or name one that exists"
             ))
     }
@@ -188,12 +200,12 @@ pub(super) fn no_policy(service: &MultiService<'_>) -> Problem {
     let message =
         "no wan policy says which tunnel to take: neither rules, nor an annotation, nor a default"
             .to_owned();
-    report::error(
+    Problem::error(
         report::service_import(service.id()),
         ("Ready", "NoWANPolicy"),
         message,
     )
-    .hint(format!(
+    .advise(format!(
         "give the export spec.http.rules or the annotation {}, or mark a wan policy {}: \"true\"",
         names::WAN_POLICY_ANNOTATION,
         names::DEFAULT_ANNOTATION

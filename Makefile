@@ -36,6 +36,8 @@ lint: ## Formatting, clippy, documentation, dependencies, orphaned files, script
 	@scripts/shellcheck.sh
 	@echo "make lint: clean"
 
-bench: ## Criterion benchmarks; benches/compare/README.md compares with other proxies
+bench: ## Criterion benchmarks, then the comparison with Envoy, HAProxy and nginx (benches/compare)
 	@scripts/setup.sh build
 	$(CARGO) bench --locked -p mcwan-benches
+	$(CARGO) build --locked --release -p mcwan-gateway
+	@benches/compare/run.sh

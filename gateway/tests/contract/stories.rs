@@ -130,6 +130,8 @@ async fn when_a_cluster_goes_away_its_requests_go_to_the_other_one() {
     world.exporting(3).await;
     world.start_all(&[1, 2, 3]).await;
     world.until(2, Method::GET, "/payment", 200).await;
+    // Two policies to each of the two other clusters.
+    world.tunnels_are_healthy(2, 4).await;
     world.kill(1).await;
     for _ in 0..50 {
         let answer = world.call(2, Method::GET, "/payment").await;

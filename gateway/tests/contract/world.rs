@@ -294,6 +294,23 @@ impl World {
         }
     }
 
+    /// Waits until a cluster's gateway has this many tunnels, all healthy.
+    pub(crate) async fn tunnels_are_healthy(&self, cluster: u8, count: usize) {
+        let start = Instant::now();
+        loop {
+            let tunnels = self.page(cluster, "/debug/tunnels").await.json();
+            let list = tunnels.as_array().cloned().unwrap_or_default();
+            if list.len() == count && list.iter().all(|t| t["health"] == "healthy") {
+                return;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "not {count} healthy tunnels: {tunnels}"
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// The access line of a request id, once it is written.
     pub(crate) async fn access_line(&self, cluster: u8, request_id: &str) -> serde_json::Value {
         let start = Instant::now();

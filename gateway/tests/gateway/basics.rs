@@ -8,7 +8,11 @@ use crate::world::{self, World, at, exchange, get, http1, to};
 fn a_request_reaches_the_backend_of_its_rule() {
     world::run(async {
         let backend = Backend::start(BackendConfig::http1("one")).await.unwrap();
-        let (world, socket) = World::with_rules(vec![at("/", to("one"))], &[("one", http1(&[backend.address()]))]).await;
+        let (world, socket) = World::with_rules(
+            vec![at("/", to("one"))],
+            &[("one", http1(&[backend.address()]))],
+        )
+        .await;
         let answer = get(socket, "/x").await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert_eq!(backend.requests(), 1);
@@ -25,7 +29,10 @@ fn a_request_without_a_rule_is_told_so_in_one_plain_line() {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.contains("text/plain"), "{head}");
         assert!(!head.to_lowercase().contains("server:"), "{head}");
-        assert!(body.contains("no rule") && body.ends_with('\n') && body.lines().count() == 1, "{body}");
+        assert!(
+            body.contains("no rule") && body.ends_with('\n') && body.lines().count() == 1,
+            "{body}"
+        );
         world.gateway.stop().await;
     });
 }

@@ -10,9 +10,12 @@ use mcwan_gateway::live::LiveTable;
 use mcwan_gateway::observe::Observer;
 use mcwan_routing::hostname::HostPattern;
 use mcwan_routing::matching::{PathMatch, RequestMatch, RouteOrder};
-use mcwan_routing::rule::{Action, Choice, Filters, Forward, RouteKind, Rule, RuleName, Target, Tier, Timeouts};
+use mcwan_routing::rule::{
+    Action, Choice, Filters, Forward, RouteKind, Rule, RuleName, Target, Tier, Timeouts,
+};
 use mcwan_routing::spec::{
-    Backend, BackendName, BackendProtocol, ListenerSpec, Role, RouteEntry, SocketSpec, TableSpec, Tunnel,
+    Backend, BackendName, BackendProtocol, ListenerSpec, Role, RouteEntry, SocketSpec, TableSpec,
+    Tunnel,
 };
 use mcwan_telemetry::metrics::Metrics;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -23,8 +26,16 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs `test` on a runtime of its own, bounded in time.
 pub fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(PATIENCE * 4, test).await.expect("the test is stuck") });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        tokio::time::timeout(PATIENCE * 4, test)
+            .await
+            .expect("the test is stuck")
+    });
     runtime.shutdown_background();
 }
 
@@ -48,7 +59,10 @@ impl World {
     }
 
     /// A gateway with one plain socket whose rules are `entries`.
-    pub async fn with_rules(entries: Vec<RouteEntry>, backends: &[(&str, Backend)]) -> (Self, SocketAddr) {
+    pub async fn with_rules(
+        entries: Vec<RouteEntry>,
+        backends: &[(&str, Backend)],
+    ) -> (Self, SocketAddr) {
         let mut world = Self::start(config());
         let socket = world.add_socket(Role::Plain, entries);
         for (name, backend) in backends {
@@ -79,7 +93,10 @@ impl World {
     pub async fn publish(&self) {
         let generation = self.gateway.table().publish(self.spec.clone());
         let bound = self.gateway.listening(generation);
-        tokio::time::timeout(PATIENCE, bound).await.expect("sockets are not bound").unwrap();
+        tokio::time::timeout(PATIENCE, bound)
+            .await
+            .expect("sockets are not bound")
+            .unwrap();
     }
 }
 
@@ -94,7 +111,10 @@ pub fn config() -> Config {
 
 /// A port that was free a moment ago.
 pub fn free_port() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 pub fn name_of(service: &str) -> BackendName {
@@ -215,7 +235,9 @@ impl Raw {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, read).await.expect("no answer in time")
+        tokio::time::timeout(PATIENCE, read)
+            .await
+            .expect("no answer in time")
     }
 
     /// Reads to the end of the connection.
@@ -233,6 +255,9 @@ pub async fn exchange(to: SocketAddr, request: &str) -> String {
 
 /// `GET path`, and the connection closed after it.
 pub async fn get(to: SocketAddr, path: &str) -> String {
-    exchange(to, &format!("GET {path} HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n")).await
+    exchange(
+        to,
+        &format!("GET {path} HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n"),
+    )
+    .await
 }
-

@@ -47,10 +47,17 @@ fn usage(e: &clap::Error) -> ExitCode {
     let asked = matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     // Nowhere to say that the terminal is gone.
     let _closed = e.print();
-    if asked { ExitCode::SUCCESS } else { ExitCode::from(USAGE) }
+    if asked {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(USAGE)
+    }
 }
 
-#[expect(clippy::print_stderr, reason = "the log may not be set up yet, and a person reads this")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the log may not be set up yet, and a person reads this"
+)]
 fn tell(message: &str, status: u8) -> ExitCode {
     eprintln!("mcwan-gateway: {message}");
     ExitCode::from(status)

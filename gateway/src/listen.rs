@@ -92,14 +92,21 @@ pub struct Listeners {
 
 impl std::fmt::Debug for Listeners {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Listeners").field("sockets", &self.running.len()).finish_non_exhaustive()
+        f.debug_struct("Listeners")
+            .field("sockets", &self.running.len())
+            .finish_non_exhaustive()
     }
 }
 
 impl Listeners {
     /// Serves connections with `proxy`; nothing is bound before [`Listeners::run`].
     #[must_use]
-    pub fn new(table: Arc<LiveTable>, proxy: &Arc<Proxy>, report: ListenReport, limits: &Limits) -> Self {
+    pub fn new(
+        table: Arc<LiveTable>,
+        proxy: &Arc<Proxy>,
+        report: ListenReport,
+        limits: &Limits,
+    ) -> Self {
         let shared = Shared {
             servers: Servers::new(proxy, limits),
             tasks: TaskTracker::new(),
@@ -141,9 +148,19 @@ impl Listeners {
     /// Makes the sockets what the table wants. False when one of them could not be bound.
     async fn follow(&mut self) -> bool {
         let live = self.table.load();
-        let wanted: BTreeMap<SocketAddr, Facts> =
-            live.table.spec().sockets.iter().map(|s| (s.socket, facts(s))).collect();
-        let gone: Vec<SocketAddr> = self.running.keys().filter(|s| !wanted.contains_key(s)).copied().collect();
+        let wanted: BTreeMap<SocketAddr, Facts> = live
+            .table
+            .spec()
+            .sockets
+            .iter()
+            .map(|s| (s.socket, facts(s)))
+            .collect();
+        let gone: Vec<SocketAddr> = self
+            .running
+            .keys()
+            .filter(|s| !wanted.contains_key(s))
+            .copied()
+            .collect();
         for socket in gone {
             self.close(socket).await;
         }
@@ -151,7 +168,10 @@ impl Listeners {
         for (socket, facts) in wanted {
             states.insert(socket, self.open(facts));
         }
-        let sockets = Sockets { generation: live.generation, states };
+        let sockets = Sockets {
+            generation: live.generation,
+            states,
+        };
         let complete = sockets.failures().is_empty();
         self.report.publish(sockets);
         complete
@@ -209,7 +229,10 @@ impl Listeners {
             running.stop.send_replace(true);
         }
         self.shared.tasks.close();
-        if tokio::time::timeout(limit, self.shared.tasks.wait()).await.is_ok() {
+        if tokio::time::timeout(limit, self.shared.tasks.wait())
+            .await
+            .is_ok()
+        {
             return 0;
         }
         let cut = self.shared.open.load(Ordering::Relaxed);
@@ -261,11 +284,19 @@ impl Accepting {
     fn begin(&self, tcp: TcpStream, client: SocketAddr) {
         let open = Open::begin(&self.shared, &self.open);
         if self.shared.open.load(Ordering::Relaxed) > self.shared.most {
-            log::warn!("{} connections are open, closing a new one from {client}", self.shared.most);
+            log::warn!(
+                "{} connections are open, closing a new one from {client}",
+                self.shared.most
+            );
             return;
         }
         let facts = **self.facts.load();
-        let connection = Arc::new(Connection::new(facts.socket, facts.port, facts.role, client));
+        let connection = Arc::new(Connection::new(
+            facts.socket,
+            facts.port,
+            facts.role,
+            client,
+        ));
         let stop = self.stop.clone();
         self.shared.tasks.spawn(async move {
             tokio::select! {
@@ -281,7 +312,10 @@ fn is_of_one_connection(e: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     matches!(
         e.kind(),
-        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted | ErrorKind::ConnectionRefused
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::Interrupted
+            | ErrorKind::ConnectionRefused
     )
 }
 

@@ -4,6 +4,7 @@
 //! * [`attempt`] — choice of an endpoint, and what became of it.
 //! * [`forward`] — the request as an upstream gets it.
 //! * [`answer`] — answers of the gateway's own.
+//! * [`mirror`], [`spool`] — bodies that go out more than once.
 //! * [`wan`], [`header`] — headers.
 //! * [`shared`] — the one Pingora proxy that runs all this.
 
@@ -17,6 +18,7 @@ mod mirror;
 mod outcome;
 mod request;
 pub mod shared;
+mod spool;
 mod wan;
 
 use std::sync::Arc;
@@ -24,21 +26,25 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::HeaderValue;
+use http::header::{HeaderValue, ORIGIN};
 use mcwan_routing::failure::Failure;
 use mcwan_routing::spec::Role;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use tokio_util::task::TaskTracker;
 
 use crate::backends::PeerNeeds;
 use crate::live::LiveTable;
 use crate::observe::Observer;
+use crate::upstream::connector::UpstreamConnector;
 pub use attempt::MOST as MOST_ATTEMPTS;
-use attempt::Ended;
 use budget::Budget;
 pub use context::RequestContext;
+use header::ResponseTarget;
+use mirror::Mirrors;
+use spool::Spool;
 
 /// Our filters: everything that a request meets between a client and an upstream.
 #[derive(Debug)]
@@ -47,41 +53,57 @@ pub struct Edge {
     observer: Arc<Observer>,
     cluster: HeaderValue,
     budget: Budget,
+    mirrors: Mirrors,
+    spool: Spool,
     /// Whether traces that begin here are recorded.
     sample: bool,
+    /// An idle HTTP/1 connection is closed after so many seconds; at least 1, because 0 is Pingora's word for never.
+    keepalive: u64,
 }
 
 impl Edge {
-    /// Routes by `table` and reports to `observer`.
+    /// Routes by `table` and reports to `observer`. Copies of requests are tasks of `tasks`; `idle` is the time that an
+    /// HTTP/1 connection is kept without requests.
     ///
     /// # Errors
     /// When the name of the cluster cannot be a header value.
-    pub fn new(table: Arc<LiveTable>, observer: Arc<Observer>) -> anyhow::Result<Self> {
+    pub fn new(
+        table: Arc<LiveTable>,
+        observer: Arc<Observer>,
+        tasks: TaskTracker,
+        idle: Duration,
+    ) -> anyhow::Result<Self> {
         let cluster = HeaderValue::from_str(observer.cluster())?;
+        let connector = UpstreamConnector::new(Arc::clone(table.registry()));
         Ok(Self {
+            mirrors: Mirrors::new(connector, tasks),
             table,
             observer,
             cluster,
             budget: Budget::default(),
+            spool: Spool::default(),
             sample: true,
+            keepalive: idle.as_secs().max(1),
         })
     }
 
-    /// What an error of the attempt under way means.
-    fn ended(e: &Error) -> Ended {
-        match e.etype() {
-            ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => Ended::NotConnected,
-            ErrorType::ReadTimedout | ErrorType::WriteTimedout => Ended::Late,
-            _ if matches!(e.retry, pingora_error::RetryType::Decided(true)) => Ended::Refused,
-            _ => Ended::Broken,
-        }
+    /// Begins the copies of a request that goes out with `header`.
+    fn mirror(&self, session: &mut Session, header: &RequestHeader, ctx: &mut RequestContext) {
+        let Some(linked) = ctx.linked().filter(|l| !l.mirrors.is_empty()) else {
+            return;
+        };
+        let bodiless = session.as_downstream_mut().is_body_empty();
+        ctx.copies = self.mirrors.begin(linked, header, bodiless);
     }
 }
 
-/// An error that stands for a failure; the answer is chosen by the context's `failure`, not by this.
+/// Type of errors that stand for a failure of ours; the context says which.
+const OUR_FAILURE: ErrorType = ErrorType::Custom("failure");
+
+/// An error that ends the request with `failure`.
 fn failed(ctx: &mut RequestContext, failure: Failure) -> Box<Error> {
     ctx.failure = Some(failure);
-    Error::explain(ErrorType::Custom("failure"), failure.line())
+    Error::explain(OUR_FAILURE, failure.line())
 }
 
 #[async_trait]
@@ -92,23 +114,35 @@ impl ProxyHttp for Edge {
         RequestContext::new(self.table.load())
     }
 
-    async fn early_request_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<()> {
-        request::prepare(session, ctx);
+    async fn early_request_filter(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        request::prepare(session, ctx, self.keepalive);
         Ok(())
     }
 
-    async fn request_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<bool> {
+    async fn request_filter(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> Result<bool> {
         self.route(session, ctx).await
     }
 
-    async fn upstream_peer(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
-        if let Some(pause) = ctx.backoff() {
-            tokio::time::sleep(pause.min(ctx.time_left().unwrap_or(pause))).await;
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> Result<Box<HttpPeer>> {
+        if !ctx.pause.is_zero() {
+            tokio::time::sleep(ctx.pause.min(ctx.time_left().unwrap_or(ctx.pause))).await;
         }
         if ctx.is_late() {
             return Err(failed(ctx, Failure::Timeout));
         }
-        if let Err(failure) = ctx.begin_attempt(&self.budget) {
+        if let Err(failure) = ctx.begin_attempt() {
             return Err(failed(ctx, failure));
         }
         let needs = PeerNeeds {
@@ -116,7 +150,9 @@ impl ProxyHttp for Edge {
             time_left: ctx.time_left(),
         };
         let lease = ctx.current.as_ref().and_then(|c| c.lease.as_ref());
-        lease.map(|lease| lease.peer(needs)).ok_or_else(|| Error::new(ErrorType::InternalError))
+        lease
+            .map(|lease| lease.peer(needs))
+            .ok_or_else(|| Error::new(ErrorType::InternalError))
     }
 
     async fn upstream_request_filter(
@@ -126,8 +162,9 @@ impl ProxyHttp for Edge {
         ctx: &mut RequestContext,
     ) -> Result<()> {
         self.prepare_upstream(session, upstream, ctx)?;
-        // From here on the header may be on its way.
-        ctx.sent = true;
+        if ctx.attempts.is_empty() {
+            self.mirror(session, upstream, ctx);
+        }
         Ok(())
     }
 
@@ -135,13 +172,17 @@ impl ProxyHttp for Edge {
         &self,
         _session: &mut Session,
         body: &mut Option<Bytes>,
-        _end: bool,
+        end: bool,
         ctx: &mut RequestContext,
     ) -> Result<()> {
         if ctx.is_late() {
             return Err(failed(ctx, Failure::Timeout));
         }
-        let _ = body;
+        if let Some(spooled) = &ctx.spooled {
+            // What comes is the tail that Pingora kept.
+            *body = end.then(|| spooled.body.clone());
+        }
+        ctx.mirror_body(body.as_ref(), end);
         Ok(())
     }
 
@@ -151,7 +192,9 @@ impl ProxyHttp for Edge {
         upstream: &mut ResponseHeader,
         ctx: &mut RequestContext,
     ) -> Result<()> {
-        if upstream.status.is_informational() && upstream.status != http::StatusCode::SWITCHING_PROTOCOLS {
+        if upstream.status.is_informational()
+            && upstream.status != http::StatusCode::SWITCHING_PROTOCOLS
+        {
             return Ok(());
         }
         self.judge_answer(session, upstream, ctx)
@@ -164,11 +207,18 @@ impl ProxyHttp for Edge {
         ctx: &mut RequestContext,
     ) -> Result<()> {
         header::strip_hop_by_hop(response);
-        if let Some(filters) = ctx.choice().map(|c| &c.filters) {
-            header::modify_response(response, &filters.response_headers);
+        for filters in [ctx.choice().map(|c| &c.filters), ctx.filters()]
+            .into_iter()
+            .flatten()
+        {
+            filters
+                .response_headers
+                .apply(&mut ResponseTarget(response));
         }
-        if let Some(filters) = ctx.filters() {
-            header::modify_response(response, &filters.response_headers);
+        if let Some(cors) = ctx.cors() {
+            let changes =
+                cors.response(session.req_header().headers.get(ORIGIN), &response.headers);
+            changes.apply(&mut ResponseTarget(response));
         }
         wan::strip_response(response);
         if ctx.role() == Role::Ingress {
@@ -200,11 +250,10 @@ impl ProxyHttp for Edge {
         ctx: &mut RequestContext,
         mut e: Box<Error>,
     ) -> Box<Error> {
-        e.set_retry(self.may_follow(session, ctx, Ended::NotConnected));
-        ctx.attempt_failed(Ended::NotConnected);
-        if matches!(e.etype(), ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout) {
-            ctx.failure = Some(Failure::Timeout);
-        }
+        let ended = outcome::ended_unconnected(&e);
+        let exchange = outcome::exchange(session, ctx);
+        e.set_retry(ctx.plan_next(exchange, ended, &self.budget));
+        ctx.attempt_failed(ended);
         e
     }
 
@@ -216,26 +265,31 @@ impl ProxyHttp for Edge {
         ctx: &mut RequestContext,
         _reused: bool,
     ) -> Box<Error> {
-        if ctx.retry_status {
-            ctx.retry_status = false;
-            e.set_retry(true);
+        let again = std::mem::take(&mut ctx.again);
+        if again || *e.esource() == ErrorSource::Downstream || *e.etype() == OUR_FAILURE {
+            // Pingora panics when this is left undecided.
+            e.set_retry(again);
             return e;
         }
-        if *e.esource() == ErrorSource::Downstream || ctx.failure == Some(Failure::Timeout) {
-            e.set_retry(false);
-            return e;
-        }
-        let ended = Self::ended(&e);
-        let retry = session.response_written().is_none() && self.may_follow(session, ctx, ended);
-        e.set_retry(retry);
+        let ended = outcome::ended(&e);
+        let exchange = outcome::exchange(session, ctx);
+        e.set_retry(ctx.plan_next(exchange, ended, &self.budget));
         ctx.attempt_failed(ended);
         e
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, e: &Error, ctx: &mut RequestContext) -> FailToProxy {
-        let failure = self.final_failure(e, ctx);
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        e: &Error,
+        ctx: &mut RequestContext,
+    ) -> FailToProxy {
+        let failure = outcome::final_failure(e, ctx);
         ctx.failure = Some(failure);
-        let silent = failure == Failure::ClientGone || session.response_written().is_some_and(|r| !r.status.is_informational());
+        let silent = failure == Failure::ClientGone
+            || session
+                .response_written()
+                .is_some_and(|r| !r.status.is_informational());
         session.set_keepalive(None);
         if !silent && answer::failure(session, ctx, failure).await.is_err() {
             ctx.failure = Some(Failure::ClientGone);

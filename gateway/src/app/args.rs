@@ -51,7 +51,9 @@ impl Args {
     pub fn check(&self) -> Result<(), String> {
         if !self.clusterset.is_dir() {
             let dir = self.clusterset.display();
-            return Err(format!("--clusterset {dir} is not a directory; give the one that holds a directory for each cluster"));
+            return Err(format!(
+                "--clusterset {dir} is not a directory; give the one that holds a directory for each cluster"
+            ));
         }
         let home = self.clusterset.join(&self.cluster);
         if self.cluster.is_empty() || self.cluster.contains(['/', '\\']) || !home.is_dir() {
@@ -67,9 +69,14 @@ impl Args {
     }
 
     fn clusters(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(&self.clusterset).into_iter().flatten().flatten();
+        let entries = std::fs::read_dir(&self.clusterset)
+            .into_iter()
+            .flatten()
+            .flatten();
         let dirs = entries.filter(|e| e.path().is_dir());
-        let mut names: Vec<String> = dirs.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> = dirs
+            .map(|e| e.file_name().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         names
     }

@@ -8,10 +8,13 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use pingora_core::server::configuration::ServerConf;
-use pingora_core::server::{ListenFds, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
+use pingora_core::server::{
+    ListenFds, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch,
+};
 use pingora_core::services::{ServiceReadyNotifier, ServiceWithDependents};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::backends::Registry;
 use crate::listen::report::ListenReport;
@@ -75,7 +78,11 @@ impl Gateway {
     ///
     /// # Errors
     /// When no thread can be had. What goes wrong later is in [`Gateway::end`].
-    pub fn start(config: Config, table: Arc<LiveTable>, observer: Arc<Observer>) -> anyhow::Result<Self> {
+    pub fn start(
+        config: Config,
+        table: Arc<LiveTable>,
+        observer: Arc<Observer>,
+    ) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let report = ListenReport::default();
         let (ended, end) = watch::channel(End::Running);
@@ -87,7 +94,9 @@ impl Gateway {
             stop: stop.clone(),
             ended: Arc::new(ended),
         };
-        let thread = std::thread::Builder::new().name("gateway".to_owned()).spawn(move || plane.run());
+        let thread = std::thread::Builder::new()
+            .name("gateway".to_owned())
+            .spawn(move || plane.run());
         Ok(Self {
             table,
             report,
@@ -137,7 +146,10 @@ impl Gateway {
     pub async fn stop(mut self) -> End {
         self.stop.cancel();
         let end = self.end.wait_for(|end| *end != End::Running).await;
-        let end = end.map_or_else(|_| End::Failed("the gateway's thread ended".to_owned()), |end| end.clone());
+        let end = end.map_or_else(
+            |_| End::Failed("the gateway's thread ended".to_owned()),
+            |end| end.clone(),
+        );
         if let Some(thread) = self.thread.take() {
             let _panicked = tokio::task::spawn_blocking(move || thread.join()).await;
         }
@@ -191,11 +203,23 @@ impl DataPlane {
     async fn serve(&self, conf: &Arc<ServerConf>) -> anyhow::Result<usize> {
         let registry = self.table.registry();
         registry.start(&tokio::runtime::Handle::current());
-        let edge = Edge::new(Arc::clone(&self.table), Arc::clone(&self.observer))?;
+        let copies = TaskTracker::new();
+        let edge = Edge::new(
+            Arc::clone(&self.table),
+            Arc::clone(&self.observer),
+            copies.clone(),
+            self.config.limits.idle,
+        )?;
         let connector = UpstreamConnector::new(Arc::clone(registry));
         let proxy = shared::build(conf, edge, connector).await?;
-        let listeners = Listeners::new(Arc::clone(&self.table), &proxy, self.report.clone(), &self.config.limits);
+        let listeners = Listeners::new(
+            Arc::clone(&self.table),
+            &proxy,
+            self.report.clone(),
+            &self.config.limits,
+        );
         let cut = listeners.run(self.stop.clone(), self.config.drain).await;
+        copies.close();
         registry.shutdown().await;
         Ok(cut)
     }

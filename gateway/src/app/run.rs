@@ -53,7 +53,11 @@ async fn serve(args: &Args) -> anyhow::Result<Verdict> {
     let metrics = Metrics::new("mcwan-gateway", env!("CARGO_PKG_VERSION"))?;
     let readiness = Readiness::default();
     let serving = readiness.condition("serving");
-    let observer = Arc::new(Observer::new(&args.cluster, access_log(args.access_log.as_ref())?, &metrics)?);
+    let observer = Arc::new(Observer::new(
+        &args.cluster,
+        access_log(args.access_log.as_ref())?,
+        &metrics,
+    )?);
     let table = Arc::new(LiveTable::new(Arc::new(Registry::default())));
 
     let gateway = Gateway::start(config(args), Arc::clone(&table), Arc::clone(&observer))?;
@@ -70,15 +74,27 @@ async fn serve(args: &Args) -> anyhow::Result<Verdict> {
     let standalone = Standalone::start(&settings, parts)?;
     let sockets = sockets(&table, gateway.report());
     sampled::register(&metrics, &table, &sockets)?;
-    let pages = debug::pages(Pages::new(metrics, readiness.clone()), &table, &sockets, standalone.status());
+    let pages = debug::pages(
+        Pages::new(metrics, readiness.clone()),
+        &table,
+        &sockets,
+        standalone.status(),
+    );
 
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     if let Some(address) = args.admin {
         let listener = admin::bind(address).await?;
-        tasks.spawn(admin::serve(listener, pages, stop.clone().cancelled_owned()));
+        tasks.spawn(admin::serve(
+            listener,
+            pages,
+            stop.clone().cancelled_owned(),
+        ));
     }
-    tasks.spawn(tell_sockets(gateway.report().clone(), readiness.condition("sockets")));
+    tasks.spawn(tell_sockets(
+        gateway.report().clone(),
+        readiness.condition("sockets"),
+    ));
     serving.set(true, "");
     let verdict = until_signal(&mut signals, gateway, &serving).await;
     stop.cancel();
@@ -87,7 +103,11 @@ async fn serve(args: &Args) -> anyhow::Result<Verdict> {
 }
 
 /// Waits for a signal, then drains; a second signal ends the wait.
-async fn until_signal(signals: &mut Signals, gateway: Gateway, serving: &Condition) -> anyhow::Result<Verdict> {
+async fn until_signal(
+    signals: &mut Signals,
+    gateway: Gateway,
+    serving: &Condition,
+) -> anyhow::Result<Verdict> {
     let mut end = gateway.end();
     tokio::select! {
         signal = signals.next() => tracing::info!("{signal}: no new connections; requests in flight may finish"),
@@ -125,7 +145,8 @@ fn access_log(sink: Option<&Sink>) -> anyhow::Result<Option<AccessLog>> {
     let Some(sink) = sink else {
         return Ok(None);
     };
-    let log = AccessLog::open(sink.clone()).with_context(|| format!("cannot open the access log {sink:?}"))?;
+    let log = AccessLog::open(sink.clone())
+        .with_context(|| format!("cannot open the access log {sink:?}"))?;
     Ok(Some(log))
 }
 

@@ -40,7 +40,12 @@ impl Connection {
     /// The connection that a session runs on.
     #[must_use]
     pub fn of(digest: Option<&Digest>) -> Option<&SharedConnection> {
-        digest?.proxy_digest.as_ref()?.user_data.as_ref()?.downcast_ref()
+        digest?
+            .proxy_digest
+            .as_ref()?
+            .user_data
+            .as_ref()?
+            .downcast_ref()
     }
 
     /// A request head has been read: what follows is no longer bounded by the deadline and size limit of heads.

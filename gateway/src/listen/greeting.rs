@@ -12,8 +12,6 @@ use tokio::time::timeout;
 
 /// The client connection preface (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// A connection that says nothing is closed after this long.
-const SILENCE: Duration = Duration::from_secs(60);
 /// A preface that has begun must be complete after this long.
 const PREFACE_TIME: Duration = Duration::from_secs(10);
 
@@ -45,12 +43,12 @@ fn agreement(read: &[u8]) -> Agreement {
     }
 }
 
-/// Reads until the protocol is known.
+/// Reads until the protocol is known. A client that says nothing for `silence` is given up.
 ///
 /// # Errors
 /// When the client says nothing in time, or goes away.
-pub(super) async fn read(tcp: &mut TcpStream) -> io::Result<Greeting> {
-    timeout(SILENCE, tcp.readable()).await??;
+pub(super) async fn read(tcp: &mut TcpStream, silence: Duration) -> io::Result<Greeting> {
+    timeout(silence, tcp.readable()).await??;
     let mut bytes = BytesMut::new();
     timeout(PREFACE_TIME, async {
         loop {
@@ -76,7 +74,9 @@ mod tests {
 
     async fn greeting_of(chunks: &[&[u8]]) -> io::Result<Greeting> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
         client.set_nodelay(true).unwrap();
         let mut accepted = listener.accept().await.unwrap().0;
         let write = async {
@@ -86,7 +86,7 @@ mod tests {
             }
             client.shutdown().await.unwrap();
         };
-        tokio::join!(read(&mut accepted), write).0
+        tokio::join!(read(&mut accepted, Duration::from_secs(9)), write).0
     }
 
     #[tokio::test]
@@ -98,14 +98,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_preface_in_pieces_is_http2() {
-        let greeting = greeting_of(&[&PREFACE[..3], &PREFACE[3..20], &PREFACE[20..]]).await.unwrap();
+        let greeting = greeting_of(&[&PREFACE[..3], &PREFACE[3..20], &PREFACE[20..]])
+            .await
+            .unwrap();
         assert_eq!(greeting, Greeting::Http2(Bytes::from_static(PREFACE)));
     }
 
     #[tokio::test]
     async fn a_method_that_begins_like_the_preface_is_http1() {
-        let greeting = greeting_of(&[b"PRI", b"NT / HTTP/1.1\r\n\r\n"]).await.unwrap();
-        assert_eq!(greeting, Greeting::Http1(Bytes::from_static(b"PRINT / HTTP/1.1\r\n\r\n")));
+        let greeting = greeting_of(&[b"PRI", b"NT / HTTP/1.1\r\n\r\n"])
+            .await
+            .unwrap();
+        assert_eq!(
+            greeting,
+            Greeting::Http1(Bytes::from_static(b"PRINT / HTTP/1.1\r\n\r\n"))
+        );
     }
 
     #[tokio::test]
@@ -116,8 +123,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_client_is_given_up() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
         let mut accepted = listener.accept().await.unwrap().0;
-        assert_eq!(read(&mut accepted).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(
+            read(&mut accepted, Duration::from_secs(9))
+                .await
+                .unwrap_err()
+                .kind(),
+            io::ErrorKind::TimedOut
+        );
     }
 }

@@ -88,7 +88,10 @@ impl ListenReport {
     /// Connections that are open on a socket, also after it was closed.
     #[must_use]
     pub fn connections(&self, socket: SocketAddr) -> usize {
-        self.open.lock().get(&socket).map_or(0, |open| open.load(Ordering::Relaxed))
+        self.open
+            .lock()
+            .get(&socket)
+            .map_or(0, |open| open.load(Ordering::Relaxed))
     }
 
     /// The counter of a socket's open connections.
@@ -127,6 +130,9 @@ mod tests {
             states: BTreeMap::from([(socket, SocketState::Failed("in use".to_owned()))]),
         });
         assert!(!report.sockets().all_listening());
-        assert_eq!(report.sockets().failures(), ["cannot listen on 127.0.0.1:80: in use"]);
+        assert_eq!(
+            report.sockets().failures(),
+            ["cannot listen on 127.0.0.1:80: in use"]
+        );
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mcwan_routing::spec::Role;
 use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp as _};
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
@@ -11,15 +12,14 @@ use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::server::ShutdownWatch;
 use pingora_http::ResponseHeader;
-use mcwan_routing::spec::Role;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+use super::Limits;
 use super::connection::{Connection, SharedConnection};
 use super::greeting::{self, Greeting};
 use super::stream::{ClientStream, HeadLimits, Parts};
-use super::Limits;
 use crate::proxy::shared::Proxy;
 
 /// Receive window of a stream on a WAN listener, in bytes: 1 MiB at 50 ms round trip is 20 MB/s a stream, the default
@@ -99,6 +99,7 @@ pub(super) struct Servers {
     http2: Arc<Server>,
     wan_http2: Arc<Server>,
     head: HeadLimits,
+    idle: Duration,
 }
 
 impl Servers {
@@ -108,27 +109,53 @@ impl Servers {
             http2: Server::new(proxy, limits, true, false),
             wan_http2: Server::new(proxy, limits, true, true),
             head: limits.head,
+            idle: limits.idle,
         }
     }
 
     /// Serves one connection until either side ends it, or until `stop` and the end of its request.
-    pub(super) async fn serve(&self, mut tcp: TcpStream, connection: SharedConnection, stop: ShutdownWatch) {
+    pub(super) async fn serve(
+        &self,
+        mut tcp: TcpStream,
+        connection: SharedConnection,
+        stop: ShutdownWatch,
+    ) {
         let greeting = tokio::select! {
-            greeting = greeting::read(&mut tcp) => greeting,
+            greeting = greeting::read(&mut tcp, self.idle) => greeting,
             () = stopped(stop.clone()) => return,
         };
         match greeting {
             Ok(Greeting::Http1(prefix)) => self.http1(tcp, prefix, connection, stop).await,
             Ok(Greeting::Http2(prefix)) => {
-                let server = if connection.role == Role::Ingress { &self.wan_http2 } else { &self.http2 };
-                let parts = Parts { tcp, connection, prefix, limits: None, half_closed: None, parting: None };
+                let server = if connection.role == Role::Ingress {
+                    &self.wan_http2
+                } else {
+                    &self.http2
+                };
+                let parts = Parts {
+                    tcp,
+                    connection,
+                    prefix,
+                    limits: None,
+                    half_closed: None,
+                    parting: None,
+                };
                 server.process_new(stream(parts), &stop).await;
             }
-            Err(e) => log::debug!("connection from {} ended before a request: {e}", connection.client),
+            Err(e) => log::debug!(
+                "connection from {} ended before a request: {e}",
+                connection.client
+            ),
         }
     }
 
-    async fn http1(&self, tcp: TcpStream, prefix: bytes::Bytes, connection: SharedConnection, stop: ShutdownWatch) {
+    async fn http1(
+        &self,
+        tcp: TcpStream,
+        prefix: bytes::Bytes,
+        connection: SharedConnection,
+        stop: ShutdownWatch,
+    ) {
         let (half_closed, closed) = oneshot::channel();
         let (parting, mut parted) = oneshot::channel();
         let parts = Parts {
@@ -174,7 +201,10 @@ async fn linger(mut tcp: TcpStream) {
 
 fn stream(parts: Parts) -> Stream {
     let facts = Arc::clone(&parts.connection);
-    let digest = ProxyDigest::new(Box::new(ResponseHeader::build_no_case(200, Some(0)).unwrap_or_else(|_| unreachable!())), Some(Box::new(facts)));
+    let digest = ProxyDigest::new(
+        Box::new(ResponseHeader::build_no_case(200, Some(0)).unwrap_or_else(|_| unreachable!())),
+        Some(Box::new(facts)),
+    );
     Box::new(ClientStream::new(parts, Arc::new(digest)))
 }
 

@@ -19,11 +19,17 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
 /// # Errors
 /// When the address is in use, not of this machine, or not permitted.
 pub(super) fn bind(socket: SocketAddr) -> io::Result<TcpListener> {
-    let listener = Socket::new(Domain::for_address(socket), Type::STREAM, Some(Protocol::TCP))?;
+    let listener = Socket::new(
+        Domain::for_address(socket),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     listener.set_reuse_address(true)?;
     listener.set_nonblocking(true)?;
     listener.set_tcp_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_AFTER)
+        .with_interval(KEEPALIVE_EVERY);
     listener.set_tcp_keepalive(&keepalive)?;
     listener.bind(&socket.into())?;
     listener.listen(BACKLOG)?;

@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use mcwan_routing::failure::Failure;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
-    UniqueIDType,
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    TimingDigest, UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -42,7 +43,8 @@ impl Default for HeadLimits {
     fn default() -> Self {
         Self {
             deadline: Duration::from_secs(30),
-            bytes: 512 << 10,
+            // Pingora reads into a buffer that doubles, and answers 400 itself beyond 1 MiB.
+            bytes: 256 << 10,
         }
     }
 }
@@ -66,6 +68,8 @@ pub(super) struct ClientStream {
     limits: Option<HeadLimits>,
     head: Head,
     out: Vec<u8>,
+    /// Whether a request on this connection was refused before the proxy saw it.
+    refused: bool,
     half_closed: Option<oneshot::Sender<TcpStream>>,
     parting: Option<oneshot::Sender<TcpStream>>,
     digest: Arc<ProxyDigest>,
@@ -96,6 +100,7 @@ impl ClientStream {
             limits: parts.limits,
             head: Head::default(),
             out: Vec::new(),
+            refused: false,
             half_closed: parts.half_closed,
             parting: parts.parting,
             digest,
@@ -114,16 +119,26 @@ impl ClientStream {
     }
 
     /// Reads while a request head is awaited, within `limits`.
-    fn poll_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>, limits: HeadLimits) -> Poll<io::Result<()>> {
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+        limits: HeadLimits,
+    ) -> Poll<io::Result<()>> {
         if self.head.read > limits.bytes {
-            self.refuse("431 Request Header Fields Too Large", "the request header is too large\n");
+            self.refuse(
+                Failure::HeaderTooLarge,
+                "431 Request Header Fields Too Large",
+            );
             return Poll::Ready(Err(io::Error::other("request header too large")));
         }
         let before = buf.filled().len();
         if let Poll::Ready(read) = self.poll_bytes(cx, buf) {
             self.head.read += buf.filled().len() - before;
             if self.head.read > 0 {
-                self.head.deadline.get_or_insert_with(|| Instant::now() + limits.deadline);
+                self.head
+                    .deadline
+                    .get_or_insert_with(|| Instant::now() + limits.deadline);
             }
             return Poll::Ready(read);
         }
@@ -135,9 +150,12 @@ impl ClientStream {
 
     /// A part of a head has been read, the rest is late.
     fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<io::Result<()>> {
-        let timer = self.head.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let timer = self
+            .head
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         ready!(timer.as_mut().poll(cx));
-        self.refuse("408 Request Timeout", "the request header did not arrive in time\n");
+        self.refuse(Failure::Timeout, "408 Request Timeout");
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -150,14 +168,29 @@ impl ClientStream {
         Poll::Pending
     }
 
-    /// Answers a request that never reaches the proxy, as far as the socket takes it at once. The caller ends the
+    /// Answers a request that never reaches the proxy, once, as far as the socket takes it at once. The caller ends the
     /// connection.
-    fn refuse(&self, status: &str, body: &str) {
+    fn refuse(&mut self, failure: Failure, status: &str) {
+        if std::mem::replace(&mut self.refused, true) {
+            return;
+        }
+        let body = failure.line();
         let answer = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            "HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n\
+             connection: close\r\n\r\n{body}",
             body.len()
         );
         let _best_effort = self.tcp.try_write(answer.as_bytes());
+    }
+
+    /// What is written while a head is awaited is Pingora's own answer to one that it cannot read. It becomes ours: one
+    /// line, and no word about the software.
+    fn refuse_as(&mut self, answer: &[u8]) {
+        if answer.starts_with(b"HTTP/1.1 405") {
+            self.refuse(Failure::BadRequest, "405 Method Not Allowed");
+        } else {
+            self.refuse(Failure::BadRequest, "400 Bad Request");
+        }
     }
 
     /// Writes out what was gathered.
@@ -230,7 +263,11 @@ impl Drop for ClientStream {
 }
 
 impl AsyncRead for ClientStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
         let read = match this.limits {
@@ -240,7 +277,10 @@ impl AsyncRead for ClientStream {
                 this.poll_bytes(cx, buf)
             }
         };
-        if matches!(read, Poll::Ready(Ok(()))) && buf.filled().len() == before && buf.remaining() > 0 {
+        if matches!(read, Poll::Ready(Ok(())))
+            && buf.filled().len() == before
+            && buf.remaining() > 0
+        {
             this.client_finished();
         }
         read
@@ -248,10 +288,18 @@ impl AsyncRead for ClientStream {
 }
 
 impl AsyncWrite for ClientStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.limits.is_none() {
             return Pin::new(&mut this.tcp).poll_write(cx, buf);
+        }
+        if !this.connection.in_request() {
+            this.refuse_as(buf);
+            return Poll::Ready(Ok(buf.len()));
         }
         if this.out.len() + buf.len() <= GATHER {
             this.out.extend_from_slice(buf);
@@ -291,7 +339,10 @@ impl AsyncWrite for ClientStream {
 impl Shutdown for ClientStream {
     async fn shutdown(&mut self) {
         if let Err(e) = AsyncWriteExt::shutdown(self).await {
-            log::debug!("closing the connection from {}: {e}", self.connection.client);
+            log::debug!(
+                "closing the connection from {}: {e}",
+                self.connection.client
+            );
         }
     }
 }

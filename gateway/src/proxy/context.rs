@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
 use mcwan_routing::failure::Failure;
 use mcwan_routing::filter::Cors;
 use mcwan_routing::plan::{Candidate, Plan};
@@ -32,7 +31,7 @@ pub struct RequestContext {
     /// What a `PathPrefix` match took from the path.
     pub(super) prefix: Option<Box<str>>,
     pub(super) plan: Plan,
-    /// Position in the plan of the next attempt's candidate; counts on beyond the end, where it wraps around.
+    /// Position in the plan of the next attempt's candidate.
     pub(super) next: usize,
     pub(super) current: Option<Current>,
     pub(super) attempts: SmallVec<[Attempt; 1]>,
@@ -40,17 +39,19 @@ pub struct RequestContext {
     pub(super) deadline: Option<Instant>,
     /// Why the gateway answers, or gives up, itself.
     pub(super) failure: Option<Failure>,
-    /// Whether any attempt may have reached a backend.
+    /// Whether a failed attempt may have reached a backend.
     pub(super) sent: bool,
-    /// A status that a response filter wants to be retried; [`super::attempt`] decides.
-    pub(super) retry_status: bool,
+    /// The error on its way through Pingora is ours, and means that another attempt follows.
+    pub(super) again: bool,
+    /// Retries of the same candidate so far.
+    pub(super) retries: u32,
+    /// Time to wait before the next attempt.
+    pub(super) pause: Duration,
+    /// Place of the last repetition in the retry budget.
+    pub(super) repetition: Option<super::budget::Retry>,
     /// Whole request body, where it had to be read before the first attempt.
-    pub(super) spooled: Option<Bytes>,
-    /// Body bytes from the client.
-    pub(super) received: u64,
-    /// Body bytes sent as an answer of the gateway's own.
-    pub(super) answered: u64,
-    pub(super) mirrors: SmallVec<[super::mirror::Copy; 0]>,
+    pub(super) spooled: Option<super::spool::Spooled>,
+    pub(super) copies: super::mirror::Copies,
     pub(super) counted: Option<super::budget::Active>,
 }
 
@@ -67,8 +68,6 @@ pub(super) struct Current {
     pub(super) status: u16,
     /// Time until the response header.
     pub(super) header_after: Option<Duration>,
-    /// Holds its place in the retry budget.
-    pub(super) _retry: Option<super::budget::Retry>,
 }
 
 impl RequestContext {
@@ -89,11 +88,12 @@ impl RequestContext {
             deadline: None,
             failure: None,
             sent: false,
-            retry_status: false,
+            again: false,
+            retries: 0,
+            pause: Duration::ZERO,
+            repetition: None,
             spooled: None,
-            received: 0,
-            answered: 0,
-            mirrors: SmallVec::new(),
+            copies: super::mirror::Copies::new(),
             counted: None,
         }
     }

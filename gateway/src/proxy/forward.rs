@@ -1,14 +1,17 @@
 //! The request as an upstream gets it.
 
+use http::Uri;
 use http::header::{EXPECT, HOST, HeaderName, HeaderValue, TE};
 use mcwan_routing::rule::Filters;
-use mcwan_routing::spec::Role;
-use pingora_error::Result;
+use mcwan_routing::spec::{BackendProtocol, Role};
+use pingora_error::{ErrorType, OrErr as _, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
 use super::context::RequestContext;
+use super::header::RequestTarget;
 use super::{Edge, header, request, wan};
+use crate::upstream::headers::strip_hop_by_hop;
 
 static GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
@@ -25,18 +28,29 @@ impl Edge {
     ) -> Result<()> {
         let client = session.req_header();
         let authority = request::authority(client);
+        if self.is_http2(session, ctx) {
+            // Over HTTP/1 Pingora does this; before our own headers are set, or a client could strip them.
+            strip_hop_by_hop(upstream)?;
+        }
         upstream.remove_header(&EXPECT);
         self.wan_headers(upstream, ctx, authority);
-        header::forwarded(upstream, ctx.connection.as_ref().map(|c| c.client.ip()), authority);
+        header::forwarded(
+            upstream,
+            ctx.connection.as_ref().map(|c| c.client.ip()),
+            authority,
+        );
         if let Some(trace) = &ctx.trace {
             trace.write(upstream);
         }
         if let Some(id) = &ctx.request_id {
             id.write(upstream);
         }
-        for filters in [ctx.filters(), ctx.choice().map(|c| &c.filters)].into_iter().flatten() {
+        for filters in [ctx.filters(), ctx.choice().map(|c| &c.filters)]
+            .into_iter()
+            .flatten()
+        {
             rewrite(upstream, filters, ctx)?;
-            header::modify_request(upstream, &filters.request_headers);
+            filters.request_headers.apply(&mut RequestTarget(upstream));
         }
         if client.headers.contains_key(&GRPC_TIMEOUT) || is_grpc(client) {
             // gRPC servers insist on it, and it is hop-by-hop: an HTTP/1 hop before us may have lost it.
@@ -45,9 +59,21 @@ impl Edge {
         Ok(())
     }
 
+    /// Whether the attempt under way goes out over HTTP/2.
+    fn is_http2(&self, session: &Session, ctx: &RequestContext) -> bool {
+        let h2c = ctx
+            .current
+            .as_ref()
+            .is_some_and(|c| c.backend.protocol == BackendProtocol::H2c);
+        h2c && !session.is_upgrade_req()
+    }
+
     /// Headers of the WAN hop: none from ordinary clients, ours into a tunnel, none to a backend.
     fn wan_headers(&self, upstream: &mut RequestHeader, ctx: &RequestContext, authority: &[u8]) {
-        let tunnel = ctx.current.as_ref().is_some_and(|c| c.backend.tunnel.is_some());
+        let tunnel = ctx
+            .current
+            .as_ref()
+            .is_some_and(|c| c.backend.tunnel.is_some());
         if ctx.role() == Role::Ingress {
             wan::leave(upstream);
         }
@@ -71,6 +97,20 @@ fn rewrite(upstream: &mut RequestHeader, filters: &Filters, ctx: &RequestContext
     if let Some(hostname) = &rewrite.hostname {
         upstream.insert_header(HOST, hostname.as_str())?;
     }
-    let _ = ctx;
+    let Some(path) = &rewrite.path else {
+        return Ok(());
+    };
+    let path = path.path_and_query(
+        ctx.prefix.as_deref(),
+        upstream.uri.path(),
+        upstream.uri.query(),
+    );
+    let mut parts = upstream.uri.clone().into_parts();
+    parts.path_and_query = Some(
+        path.parse()
+            .or_err(ErrorType::InvalidHTTPHeader, "the rewritten path")?,
+    );
+    let uri = Uri::from_parts(parts).or_err(ErrorType::InvalidHTTPHeader, "the rewritten path")?;
+    upstream.set_uri(uri);
     Ok(())
 }

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use http::header::{
-    CONNECTION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
-use mcwan_routing::filter::HeaderModifier;
+use mcwan_routing::filter::HeaderTarget;
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::wan::FORWARDED_HOST;
@@ -15,31 +16,31 @@ static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto"
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// Applies a modifier to a request: set, then add, then remove.
-pub(super) fn modify_request(request: &mut RequestHeader, modifier: &HeaderModifier) {
-    for (name, value) in &modifier.set {
-        let _map_full = request.insert_header(name.clone(), value.clone());
-    }
-    for (name, value) in &modifier.add {
-        let _map_full = request.append_header(name.clone(), value.clone());
-    }
-    for name in &modifier.remove {
-        request.remove_header(name);
-    }
+/// Pingora's header types as targets of modifiers. A header map that is full stays as it is.
+macro_rules! target {
+    ($target:ident, $header:ty) => {
+        /// See [`HeaderTarget`].
+        #[derive(Debug)]
+        pub(super) struct $target<'h>(pub(super) &'h mut $header);
+
+        impl HeaderTarget for $target<'_> {
+            fn set(&mut self, name: &HeaderName, value: &HeaderValue) {
+                let _map_full = self.0.insert_header(name.clone(), value.clone());
+            }
+
+            fn add(&mut self, name: &HeaderName, value: &HeaderValue) {
+                let _map_full = self.0.append_header(name.clone(), value.clone());
+            }
+
+            fn remove(&mut self, name: &HeaderName) {
+                self.0.remove_header(name);
+            }
+        }
+    };
 }
 
-/// Applies a modifier to a response: set, then add, then remove.
-pub(super) fn modify_response(response: &mut ResponseHeader, modifier: &HeaderModifier) {
-    for (name, value) in &modifier.set {
-        let _map_full = response.insert_header(name.clone(), value.clone());
-    }
-    for (name, value) in &modifier.add {
-        let _map_full = response.append_header(name.clone(), value.clone());
-    }
-    for name in &modifier.remove {
-        response.remove_header(name);
-    }
-}
+target!(RequestTarget, RequestHeader);
+target!(ResponseTarget, ResponseHeader);
 
 /// Says who asked, and how: `x-forwarded-for` grows by the client's address; `x-forwarded-proto` and `x-forwarded-host`
 /// are kept where a proxy before us set them.
@@ -77,12 +78,20 @@ pub(super) fn strip_hop_by_hop(response: &mut ResponseHeader) {
         .filter_map(|v| v.to_str().ok())
         .flat_map(|v| v.split(','))
         .filter_map(|name| name.trim().parse().ok())
-        .filter(|name| !matches!(*name, CONNECTION | UPGRADE | TRANSFER_ENCODING) && name != "close")
+        .filter(|name| {
+            !matches!(*name, CONNECTION | UPGRADE | TRANSFER_ENCODING) && name != "close"
+        })
         .collect();
     for name in &nominated {
         response.remove_header(name);
     }
-    for name in [&KEEP_ALIVE, &PROXY_CONNECTION, &PROXY_AUTHENTICATE, &TE, &TRAILER] {
+    for name in [
+        &KEEP_ALIVE,
+        &PROXY_CONNECTION,
+        &PROXY_AUTHENTICATE,
+        &TE,
+        &TRAILER,
+    ] {
         response.remove_header(name);
     }
     if response.status != http::StatusCode::SWITCHING_PROTOCOLS {
@@ -92,21 +101,41 @@ pub(super) fn strip_hop_by_hop(response: &mut ResponseHeader) {
 
 #[cfg(test)]
 mod tests {
+    use mcwan_routing::filter::HeaderModifier;
+
     use super::*;
 
     #[test]
     fn a_modifier_sets_adds_and_removes() {
         let mut request = RequestHeader::build("GET", b"/", None).unwrap();
-        for (name, value) in [("X-Set", "old"), ("x-set", "older"), ("x-add", "one"), ("x-remove", "gone")] {
+        for (name, value) in [
+            ("X-Set", "old"),
+            ("x-set", "older"),
+            ("x-add", "one"),
+            ("x-remove", "gone"),
+        ] {
             request.append_header(name, value).unwrap();
         }
         let modifier = HeaderModifier {
-            set: vec![(HeaderName::from_static("x-set"), HeaderValue::from_static("new"))],
-            add: vec![(HeaderName::from_static("x-add"), HeaderValue::from_static("two"))],
+            set: vec![(
+                HeaderName::from_static("x-set"),
+                HeaderValue::from_static("new"),
+            )],
+            add: vec![(
+                HeaderName::from_static("x-add"),
+                HeaderValue::from_static("two"),
+            )],
             remove: vec![HeaderName::from_static("x-remove")],
         };
-        modify_request(&mut request, &modifier);
-        let all = |name: &str| request.headers.get_all(name).iter().cloned().collect::<Vec<_>>();
+        modifier.apply(&mut RequestTarget(&mut request));
+        let all = |name: &str| {
+            request
+                .headers
+                .get_all(name)
+                .iter()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
         assert_eq!(all("x-set"), ["new"]);
         assert_eq!(all("x-add"), ["one", "two"]);
         assert!(all("x-remove").is_empty());
@@ -115,18 +144,34 @@ mod tests {
     #[test]
     fn the_client_is_added_behind_earlier_proxies() {
         let mut request = RequestHeader::build("GET", b"/", None).unwrap();
-        request.append_header("x-forwarded-for", "192.0.2.1").unwrap();
+        request
+            .append_header("x-forwarded-for", "192.0.2.1")
+            .unwrap();
         request.append_header("x-forwarded-proto", "https").unwrap();
-        forwarded(&mut request, "::ffff:198.51.100.7".parse().ok(), b"a.example");
-        assert_eq!(request.headers.get("x-forwarded-for").unwrap(), "192.0.2.1, 198.51.100.7");
+        forwarded(
+            &mut request,
+            "::ffff:198.51.100.7".parse().ok(),
+            b"a.example",
+        );
+        assert_eq!(
+            request.headers.get("x-forwarded-for").unwrap(),
+            "192.0.2.1, 198.51.100.7"
+        );
         assert_eq!(request.headers.get("x-forwarded-proto").unwrap(), "https");
-        assert_eq!(request.headers.get("x-forwarded-host").unwrap(), "a.example");
+        assert_eq!(
+            request.headers.get("x-forwarded-host").unwrap(),
+            "a.example"
+        );
     }
 
     #[test]
     fn what_the_backend_nominates_stays_on_its_connection() {
         let mut response = ResponseHeader::build(200, None).unwrap();
-        for (name, value) in [("connection", "x-private, close"), ("x-private", "1"), ("keep-alive", "timeout=5")] {
+        for (name, value) in [
+            ("connection", "x-private, close"),
+            ("x-private", "1"),
+            ("keep-alive", "timeout=5"),
+        ] {
             response.append_header(name, value).unwrap();
         }
         response.append_header("x-public", "1").unwrap();

@@ -3,16 +3,70 @@
 
 use http::header::USER_AGENT;
 use mcwan_routing::failure::Failure;
+use mcwan_routing::retry;
 use mcwan_routing::spec::Role;
-use pingora_error::{Error, ErrorSource, ErrorType, Result};
+use pingora_error::{Error, ErrorSource, ErrorType, Result, RetryType};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
-use super::attempt::{Ended, MOST};
+use super::attempt::{Ended, Exchange};
 use super::context::RequestContext;
 use super::wan::Origin;
-use super::{Edge, request, wan};
+use super::{Edge, OUR_FAILURE, request, wan};
 use crate::observe::Completed;
+
+/// What is known of the request on `session`.
+pub(super) fn exchange(session: &Session, ctx: &RequestContext) -> Exchange {
+    let written = session.response_written();
+    Exchange {
+        idempotent: retry::is_idempotent(&session.req_header().method) && !session.is_upgrade_req(),
+        response_begun: written.is_some_and(|r| {
+            !r.status.is_informational() || r.status == http::StatusCode::SWITCHING_PROTOCOLS
+        }),
+        replayable: ctx.spooled.is_some() || !session.as_downstream().retry_buffer_truncated(),
+    }
+}
+
+/// What an error of the attempt under way means.
+pub(super) fn ended(e: &Error) -> Ended {
+    match e.etype() {
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => Ended::Late,
+        _ if matches!(e.retry, RetryType::Decided(true)) => Ended::Refused,
+        _ => Ended::Broken,
+    }
+}
+
+/// What an error means that came before there was a connection.
+pub(super) fn ended_unconnected(e: &Error) -> Ended {
+    match e.etype() {
+        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => Ended::ConnectedLate,
+        _ => Ended::NotConnected,
+    }
+}
+
+/// The failure to answer with, or to record, when no attempt follows.
+pub(super) fn final_failure(e: &Error, ctx: &RequestContext) -> Failure {
+    if *e.etype() == OUR_FAILURE {
+        return ctx.failure.unwrap_or(Failure::Internal);
+    }
+    match (e.esource(), e.etype()) {
+        (
+            ErrorSource::Downstream,
+            ErrorType::WriteError
+            | ErrorType::ReadError
+            | ErrorType::ConnectionClosed
+            | ErrorType::WriteTimedout
+            | ErrorType::H2Error,
+        ) => Failure::ClientGone,
+        (ErrorSource::Downstream, ErrorType::ReadTimedout) => Failure::Timeout,
+        (ErrorSource::Downstream, _) => Failure::BadRequest,
+        (ErrorSource::Upstream, _) => ctx.failure.unwrap_or(Failure::Upstream),
+        (ErrorSource::Internal | ErrorSource::Unset, ErrorType::InvalidHTTPHeader) => {
+            Failure::BadRequest
+        }
+        (ErrorSource::Internal | ErrorSource::Unset, _) => ctx.failure.unwrap_or(Failure::Internal),
+    }
+}
 
 impl Edge {
     /// Decides whether the answer of the attempt under way is passed on.
@@ -27,66 +81,27 @@ impl Edge {
     ) -> Result<()> {
         let status = upstream.status.as_u16();
         ctx.attempt_answered(status);
-        let tunnel = ctx.current.as_ref().is_some_and(|c| c.backend.tunnel.is_some());
-        let unsent = tunnel && Origin::read(&upstream.headers) == Some(Origin::GatewayUnsent);
-        let ended = if unsent {
-            Ended::Refused
-        } else if ctx.retries_on(status) {
-            Ended::Status
-        } else {
-            return Ok(());
-        };
-        if !self.may_follow(session, ctx, ended) {
-            return Ok(());
+        if let Some(ended) = rejected(upstream, ctx)
+            && ctx.plan_next(exchange(session, ctx), ended, &self.budget)
+        {
+            ctx.attempt_failed(ended);
+            ctx.again = true;
+            let mut e = Error::explain(ErrorType::HTTPStatus(status), "another attempt follows");
+            e.set_retry(true);
+            return Err(e);
         }
-        ctx.attempt_failed(ended);
-        ctx.retry_status = true;
-        let mut e = Error::explain(ErrorType::HTTPStatus(status), "another attempt follows");
-        e.set_retry(true);
-        Err(e)
-    }
-
-    /// Whether another attempt may follow the one under way, which ended so.
-    pub(super) fn may_follow(&self, session: &Session, ctx: &RequestContext, ended: Ended) -> bool {
-        let Some(linked) = ctx.linked() else {
-            return false;
-        };
-        let made = ctx.attempts.len() + 1;
-        if made >= MOST || ctx.is_late() {
-            return false;
-        }
-        let downstream = session.as_downstream();
-        let replayable = !downstream.retry_buffer_truncated() || ctx.spooled.is_some();
-        let asked = linked.rule.retry.as_ref();
-        let idempotent = is_idempotent(&session.req_header().method);
-        let allowed = asked.map_or(1, |r| usize::try_from(r.attempts).unwrap_or(usize::MAX));
-        match ended {
-            Ended::NotConnected | Ended::Refused => replayable && (ctx.plan.len() > made || made <= allowed),
-            Ended::Broken | Ended::Late => {
-                replayable && (idempotent || asked.is_some()) && (ctx.plan.len() > made || made <= allowed)
-            }
-            Ended::Status => replayable && made <= allowed,
-        }
-    }
-
-    /// The failure to answer with, or to record, when no attempt follows.
-    pub(super) fn final_failure(&self, e: &Error, ctx: &RequestContext) -> Failure {
-        match e.esource() {
-            ErrorSource::Downstream => match e.etype() {
-                ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed | ErrorType::WriteTimedout | ErrorType::H2Error => {
-                    Failure::ClientGone
-                }
-                ErrorType::ReadTimedout => Failure::Timeout,
-                _ => Failure::BadRequest,
-            },
-            ErrorSource::Upstream => ctx.failure.unwrap_or(Failure::Upstream),
-            ErrorSource::Internal | ErrorSource::Unset => ctx.failure.unwrap_or(Failure::Internal),
-        }
+        // Earlier attempts no longer matter.
+        ctx.failure = None;
+        Ok(())
     }
 
     /// Reports the finished request.
     pub(super) fn complete(&self, session: &Session, ctx: &mut RequestContext) {
-        ctx.end_attempt(if ctx.failure.is_some() { "given_up" } else { "" });
+        ctx.end_attempt(if ctx.failure.is_some() {
+            "given_up"
+        } else {
+            ""
+        });
         let (Some(trace), Some(request_id)) = (&ctx.trace, &ctx.request_id) else {
             return;
         };
@@ -100,7 +115,11 @@ impl Edge {
             role: ctx.role(),
             method: &client.method,
             authority: request::authority(client),
-            path: client.uri.path_and_query().map_or("/", |p| p.as_str()).as_bytes(),
+            path: client
+                .uri
+                .path_and_query()
+                .map_or("/", |p| p.as_str())
+                .as_bytes(),
             protocol: protocol(client.version),
             user_agent: client.headers.get(USER_AGENT).map_or(b"", |v| v.as_bytes()),
             downstream: connection.map(|c| c.client),
@@ -118,6 +137,25 @@ impl Edge {
     }
 }
 
+/// Why an answer should not be passed on if there is something better; None for most.
+fn rejected(upstream: &ResponseHeader, ctx: &RequestContext) -> Option<Ended> {
+    let status = upstream.status.as_u16();
+    let tunnel = ctx
+        .current
+        .as_ref()
+        .is_some_and(|c| c.backend.tunnel.is_some());
+    match Origin::read(&upstream.headers).filter(|_| tunnel && status >= 400) {
+        Some(Origin::GatewayUnsent) => return Some(Ended::Refused),
+        Some(Origin::Gateway) if status >= 500 => return Some(Ended::FarGateway),
+        Some(Origin::Gateway | Origin::Backend) | None => {}
+    }
+    let retry = ctx.linked()?.rule.retry.as_ref()?;
+    retry
+        .codes
+        .contains(&status)
+        .then_some(Ended::Status(status))
+}
+
 fn whole(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
@@ -128,18 +166,5 @@ const fn protocol(version: http::Version) -> &'static str {
         http::Version::HTTP_2 => "HTTP/2",
         http::Version::HTTP_10 => "HTTP/1.0",
         _ => "HTTP/1.1",
-    }
-}
-
-/// RFC 9110 §9.2.2.
-fn is_idempotent(method: &http::Method) -> bool {
-    method.is_idempotent()
-}
-
-impl RequestContext {
-    /// Whether the route wants another attempt after this status.
-    fn retries_on(&self, status: u16) -> bool {
-        let retry = self.linked().and_then(|l| l.rule.retry.as_ref());
-        retry.is_some_and(|r| r.codes.contains(&status))
     }
 }

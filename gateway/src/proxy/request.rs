@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use http::header::{EXPECT, HOST};
 use mcwan_routing::failure::Failure;
+use mcwan_routing::filter::Preflight;
+use mcwan_routing::filter::RedirectFrom;
 use mcwan_routing::matching::RequestView;
 use mcwan_routing::rule::Action;
 use mcwan_routing::table::Lookup;
@@ -16,8 +18,6 @@ use super::{Edge, answer};
 use crate::listen::connection::Connection;
 use crate::observe::trace::{RequestId, TraceContext};
 
-/// An idle HTTP/1 connection is closed after this long.
-const KEEPALIVE: u64 = 75;
 /// Longest pause of a client inside a request body.
 const BODY_PAUSE: Duration = Duration::from_secs(60);
 /// A client that takes nothing of its answer for this long is given up.
@@ -27,14 +27,14 @@ const DRAIN_BODY: Duration = Duration::from_secs(5);
 
 /// Settings of the client's session; Pingora's own would keep it for ever, break pipelining, and abandon clients that
 /// close their sending side.
-pub(super) fn prepare(session: &mut Session, ctx: &mut RequestContext) {
+pub(super) fn prepare(session: &mut Session, ctx: &mut RequestContext, keepalive: u64) {
     if let Some(connection) = Connection::of(session.digest()) {
         connection.request_begins();
         ctx.connection = Some(std::sync::Arc::clone(connection));
     }
     // None: the client, or the end of the process, wants the connection closed.
     if session.get_keepalive().is_some() {
-        session.set_keepalive(Some(KEEPALIVE));
+        session.set_keepalive(Some(keepalive));
     }
     session.set_pipelining_enabled(true);
     session.set_abort_on_close(false);
@@ -67,7 +67,11 @@ impl Edge {
     ///
     /// # Errors
     /// When the client cannot be written to.
-    pub(super) async fn route(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<bool> {
+    pub(super) async fn route(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> Result<bool> {
         self.identify(session.req_header(), ctx);
         if let Err(failure) = find(session.req_header(), ctx) {
             return self.refuse(session, ctx, failure).await;
@@ -80,6 +84,7 @@ impl Edge {
             return self.refuse(session, ctx, failure).await;
         }
         self.continue_body(session, ctx).await?;
+        self.spool(session, ctx).await?;
         Ok(false)
     }
 
@@ -89,21 +94,57 @@ impl Edge {
         ctx.request_id = Some(RequestId::of(&request.headers, &mut random));
     }
 
-    async fn refuse(&self, session: &mut Session, ctx: &mut RequestContext, failure: Failure) -> Result<bool> {
+    async fn refuse(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+        failure: Failure,
+    ) -> Result<bool> {
         ctx.failure = Some(failure);
         answer::failure(session, ctx, failure).await?;
         Ok(true)
     }
 
     /// Redirects and preflight requests.
-    async fn answered_by_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<bool> {
-        let _ = (session, ctx);
-        Ok(false)
+    async fn answered_by_filter(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> Result<bool> {
+        let client = session.req_header();
+        let Some(linked) = ctx.linked() else {
+            return Ok(false);
+        };
+        if let (Some(cors), Some(asked)) =
+            (ctx.cors(), Preflight::of(&client.method, &client.headers))
+        {
+            let headers = cors.preflight(&asked);
+            answer::preflight(session, ctx, &headers).await?;
+            return Ok(true);
+        }
+        let Action::Redirect(redirect) = &linked.rule.action else {
+            return Ok(false);
+        };
+        let location = redirect.location(&RedirectFrom {
+            scheme: "http",
+            host: std::str::from_utf8(authority(client)).unwrap_or(""),
+            listener_port: ctx.connection.as_ref().map_or(80, |c| c.port),
+            path: client.uri.path(),
+            query: client.uri.query(),
+            prefix: ctx.prefix.as_deref(),
+        });
+        let status = redirect.status;
+        answer::redirect(session, ctx, status, &location).await?;
+        Ok(true)
     }
 
     /// A client that waits for leave to send its body gets it here: behind an HTTP/2 tunnel nobody else would say so.
     async fn continue_body(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<()> {
-        let waits = session.req_header().headers.get(EXPECT).is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let waits = session
+            .req_header()
+            .headers
+            .get(EXPECT)
+            .is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         if waits && !session.is_http2() {
             session.write_continue_response().await?;
         }

@@ -35,10 +35,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When no loopback socket can be had.
-pub async fn build(conf: &Arc<ServerConf>, edge: Edge, connector: UpstreamConnector) -> anyhow::Result<Arc<Proxy>> {
+pub async fn build(
+    conf: &Arc<ServerConf>,
+    edge: Edge,
+    connector: UpstreamConnector,
+) -> anyhow::Result<Arc<Proxy>> {
     let (send, receive) = oneshot::channel();
     let mut service = service(conf, edge, connector, send);
-    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no socket on the loopback interface")?;
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .context("no socket on the loopback interface")?;
     let address = socket.local_addr()?;
     socket.set_nonblocking(true)?;
     service.add_tcp(&address.to_string());
@@ -67,13 +72,16 @@ fn service(
     capture: oneshot::Sender<Arc<Proxy>>,
 ) -> Service<Proxy> {
     let capture = Mutex::new(Some(capture));
-    let on_custom = Arc::new(move |proxy: Arc<Proxy>, _stream: Stream, _stop: &ShutdownWatch| {
-        if let Some(capture) = capture.lock().take() {
-            let _no_one_waits = capture.send(proxy);
-        }
-        let done: futures::future::BoxFuture<'static, Option<Stream>> = Box::pin(async { None });
-        done
-    });
+    let on_custom = Arc::new(
+        move |proxy: Arc<Proxy>, _stream: Stream, _stop: &ShutdownWatch| {
+            if let Some(capture) = capture.lock().take() {
+                let _no_one_waits = capture.send(proxy);
+            }
+            let done: futures::future::BoxFuture<'static, Option<Stream>> =
+                Box::pin(async { None });
+            done
+        },
+    );
     let mut options = HttpServerOptions::default();
     options.force_custom = true;
     ProxyServiceBuilder::new(conf, edge)

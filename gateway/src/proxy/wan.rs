@@ -45,7 +45,9 @@ impl Origin {
     /// What an answer that came through a tunnel says.
     pub(super) fn read(headers: &HeaderMap) -> Option<Self> {
         let value = headers.get(&ORIGIN)?.as_bytes();
-        [Self::Backend, Self::Gateway, Self::GatewayUnsent].into_iter().find(|o| o.word().as_bytes() == value)
+        [Self::Backend, Self::Gateway, Self::GatewayUnsent]
+            .into_iter()
+            .find(|o| o.word().as_bytes() == value)
     }
 }
 
@@ -98,7 +100,11 @@ pub(super) fn strip_response(response: &mut ResponseHeader) {
 }
 
 fn names(headers: &HeaderMap) -> Vec<HeaderName> {
-    headers.keys().filter(|name| name.as_str().starts_with(PREFIX)).cloned().collect()
+    headers
+        .keys()
+        .filter(|name| name.as_str().starts_with(PREFIX))
+        .cloned()
+        .collect()
 }
 
 #[cfg(test)]
@@ -115,9 +121,17 @@ mod tests {
 
     #[test]
     fn a_round_trip_gives_back_host_and_forwarded_host() {
-        let mut hop = request(&[("host", "pay.example"), ("x-forwarded-host", "shop.example")]);
-        enter(&mut hop, &HeaderValue::from_static("cluster-2"), b"pay.example");
-        hop.insert_header(HOST, "p80.payment.secure.svc.clusterset.local").unwrap();
+        let mut hop = request(&[
+            ("host", "pay.example"),
+            ("x-forwarded-host", "shop.example"),
+        ]);
+        enter(
+            &mut hop,
+            &HeaderValue::from_static("cluster-2"),
+            b"pay.example",
+        );
+        hop.insert_header(HOST, "p80.payment.secure.svc.clusterset.local")
+            .unwrap();
         assert_eq!(source(&hop.headers), Some("cluster-2"));
         leave(&mut hop);
         strip_request(&mut hop);
@@ -136,7 +150,10 @@ mod tests {
     #[test]
     fn a_source_that_cannot_be_a_cluster_is_none() {
         for source_value in ["", "Cluster", "a b", "a/b"] {
-            assert_eq!(source(&request(&[("x-mc-wan-source", source_value)]).headers), None);
+            assert_eq!(
+                source(&request(&[("x-mc-wan-source", source_value)]).headers),
+                None
+            );
         }
     }
 

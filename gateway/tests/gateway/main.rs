@@ -1,4 +1,6 @@
 //! The real gateway in this process, against backends on loopback.
 
+mod attempts;
 mod basics;
+mod connections;
 mod world;

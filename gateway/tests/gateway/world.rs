@@ -22,10 +22,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// Everything in these tests ends within this time, or the test fails.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs `test` on a runtime of its own, bounded in time.
-pub fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -40,14 +40,14 @@ pub fn run(test: impl Future<Output = ()>) {
 }
 
 /// A gateway and the table that it serves.
-pub struct World {
-    pub gateway: Gateway,
-    pub spec: TableSpec,
+pub(crate) struct World {
+    pub(crate) gateway: Gateway,
+    pub(crate) spec: TableSpec,
 }
 
 impl World {
     /// A gateway without any socket.
-    pub fn start(config: Config) -> Self {
+    pub(crate) fn start(config: Config) -> Self {
         let registry = Arc::new(Registry::default());
         let metrics = Metrics::new("test", "0").unwrap();
         let observer = Observer::new("here", None, &metrics).unwrap();
@@ -59,7 +59,7 @@ impl World {
     }
 
     /// A gateway with one plain socket whose rules are `entries`.
-    pub async fn with_rules(
+    pub(crate) async fn with_rules(
         entries: Vec<RouteEntry>,
         backends: &[(&str, Backend)],
     ) -> (Self, SocketAddr) {
@@ -73,7 +73,7 @@ impl World {
     }
 
     /// Adds a socket on a free port to the spec.
-    pub fn add_socket(&mut self, role: Role, routes: Vec<RouteEntry>) -> SocketAddr {
+    pub(crate) fn add_socket(&mut self, role: Role, routes: Vec<RouteEntry>) -> SocketAddr {
         let socket = free_port();
         self.spec.sockets.push(SocketSpec {
             socket,
@@ -90,7 +90,7 @@ impl World {
     }
 
     /// Publishes the spec, and waits until its sockets are bound.
-    pub async fn publish(&self) {
+    pub(crate) async fn publish(&self) {
         let generation = self.gateway.table().publish(self.spec.clone());
         let bound = self.gateway.listening(generation);
         tokio::time::timeout(PATIENCE, bound)
@@ -101,7 +101,7 @@ impl World {
 }
 
 /// Two threads, a short drain.
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config {
         threads: 2,
         drain: Duration::from_secs(5),
@@ -110,14 +110,14 @@ pub fn config() -> Config {
 }
 
 /// A port that was free a moment ago.
-pub fn free_port() -> SocketAddr {
+pub(crate) fn free_port() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap()
 }
 
-pub fn name_of(service: &str) -> BackendName {
+pub(crate) fn name_of(service: &str) -> BackendName {
     BackendName {
         namespace: "test".to_owned(),
         service: service.to_owned(),
@@ -125,7 +125,7 @@ pub fn name_of(service: &str) -> BackendName {
     }
 }
 
-pub fn http1(endpoints: &[SocketAddr]) -> Backend {
+pub(crate) fn http1(endpoints: &[SocketAddr]) -> Backend {
     Backend {
         protocol: BackendProtocol::Http1,
         endpoints: endpoints.to_vec(),
@@ -133,14 +133,14 @@ pub fn http1(endpoints: &[SocketAddr]) -> Backend {
     }
 }
 
-pub fn h2c(endpoints: &[SocketAddr]) -> Backend {
+pub(crate) fn h2c(endpoints: &[SocketAddr]) -> Backend {
     Backend {
         protocol: BackendProtocol::H2c,
         ..http1(endpoints)
     }
 }
 
-pub fn tunnel(cluster: &str, policy: &str, endpoints: &[SocketAddr]) -> Backend {
+pub(crate) fn tunnel(cluster: &str, policy: &str, endpoints: &[SocketAddr]) -> Backend {
     Backend {
         tunnel: Some(Tunnel {
             cluster: cluster.to_owned(),
@@ -158,7 +158,7 @@ pub fn tunnel(cluster: &str, policy: &str, endpoints: &[SocketAddr]) -> Backend 
 }
 
 /// A rule that forwards to one choice a tier.
-pub fn forward(tiers: &[&[(&str, u32)]], failover: bool) -> Rule {
+pub(crate) fn forward(tiers: &[&[(&str, u32)]], failover: bool) -> Rule {
     let choice = |(name, weight): &(&str, u32)| Choice {
         weight: *weight,
         target: Target::Backend(name_of(name)),
@@ -188,12 +188,12 @@ pub fn forward(tiers: &[&[(&str, u32)]], failover: bool) -> Rule {
 }
 
 /// A rule to one backend.
-pub fn to(backend: &str) -> Rule {
+pub(crate) fn to(backend: &str) -> Rule {
     forward(&[&[(backend, 1)]], false)
 }
 
 /// Everything below a path, on any host.
-pub fn at(prefix: &str, rule: Rule) -> RouteEntry {
+pub(crate) fn at(prefix: &str, rule: Rule) -> RouteEntry {
     RouteEntry {
         hostname: HostPattern::Any,
         matches: vec![RequestMatch {
@@ -208,19 +208,19 @@ pub fn at(prefix: &str, rule: Rule) -> RouteEntry {
 }
 
 /// A connection for bytes.
-pub struct Raw(pub TcpStream);
+pub(crate) struct Raw(pub(crate) TcpStream);
 
 impl Raw {
-    pub async fn connect(to: SocketAddr) -> Self {
+    pub(crate) async fn connect(to: SocketAddr) -> Self {
         Self(TcpStream::connect(to).await.unwrap())
     }
 
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
 
     /// Reads until what was read satisfies `enough`, or the end.
-    pub async fn read_until(&mut self, enough: impl Fn(&str) -> bool) -> String {
+    pub(crate) async fn read_until(&mut self, enough: impl Fn(&str) -> bool) -> String {
         let mut all = Vec::new();
         let read = async {
             loop {
@@ -241,20 +241,20 @@ impl Raw {
     }
 
     /// Reads to the end of the connection.
-    pub async fn read_all(&mut self) -> String {
+    pub(crate) async fn read_all(&mut self) -> String {
         self.read_until(|_| false).await
     }
 }
 
 /// One exchange on a connection of its own.
-pub async fn exchange(to: SocketAddr, request: &str) -> String {
+pub(crate) async fn exchange(to: SocketAddr, request: &str) -> String {
     let mut raw = Raw::connect(to).await;
     raw.send(request).await;
     raw.read_all().await
 }
 
 /// `GET path`, and the connection closed after it.
-pub async fn get(to: SocketAddr, path: &str) -> String {
+pub(crate) async fn get(to: SocketAddr, path: &str) -> String {
     exchange(
         to,
         &format!("GET {path} HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n"),

@@ -21,7 +21,7 @@ const END: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Gateway {
     child: Child,
-    /// Access lines (standard output).
+    /// Access lines.
     pub access_log: PathBuf,
     /// Everything else (standard error).
     pub log: PathBuf,
@@ -53,8 +53,11 @@ impl Gateway {
             .arg(start.clusterset)
             .args(["--cluster", start.cluster])
             .args(["--admin", &start.admin.to_string()])
+            .arg("--access-log")
+            .arg(&access_log)
+            .args(["--drain-seconds", "2"])
             .stdin(Stdio::null())
-            .stdout(File::create(&access_log)?)
+            .stdout(Stdio::null())
             .stderr(File::create(&log)?)
             .kill_on_drop(true)
             .spawn()

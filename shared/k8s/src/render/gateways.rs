@@ -12,7 +12,7 @@ use mcwan_gateway_api::gateways::{
 };
 
 use super::output::Output;
-use super::{LISTENERS_ANNOTATION, MAX_LISTENERS, View, meta, report};
+use super::{LISTENERS_ANNOTATION, MAX_LISTENERS, View, meta};
 use crate::names;
 use crate::object::reference;
 use crate::problem::Problem;

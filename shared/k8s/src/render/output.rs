@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{meta, report};
+use super::meta;
 use crate::names;
 use crate::object::{Key, Object};
 use crate::problem::{ObjectRef, Problem};

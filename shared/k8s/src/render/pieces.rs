@@ -5,7 +5,7 @@ use mcwan_gateway_api::httproutes::HttpRouteRulesMatches;
 use super::merge::MultiService;
 use super::output::Output;
 use super::rules::InForce;
-use super::{MAX_MATCHES, MAX_ROUTE_MATCHES, MAX_RULES, View, matches, report};
+use super::{MAX_MATCHES, MAX_ROUTE_MATCHES, MAX_RULES, View, matches};
 use crate::kinds::wan::HttpRule;
 use crate::problem::Problem;
 

@@ -85,7 +85,12 @@ impl Endpoint {
                 (Path::Endpoint(Arc::clone(&path)), path)
             }
         };
-        let pool = has_pool(key).then(|| {
+        // Tunnels are HTTP/2, whatever the Service of the peer's gateways says.
+        let protocol = match key.tunnel {
+            Some(_) => BackendProtocol::H2c,
+            None => key.protocol,
+        };
+        let pool = (protocol == BackendProtocol::H2c).then(|| {
             let (dial, rules) = pool_rules(key);
             Pool::new(dial, rules, Arc::clone(tasks), observer)
         });
@@ -97,7 +102,7 @@ impl Endpoint {
             clock,
             path,
             pool,
-            peers: Peers::new(address, key.protocol, id),
+            peers: Peers::new(address, protocol, id),
         }
     }
 
@@ -226,11 +231,6 @@ impl Drop for Endpoint {
     fn drop(&mut self) {
         self.let_go();
     }
-}
-
-/// Tunnels are HTTP/2, whatever the Service of the peer's gateways says.
-fn has_pool(key: &EndpointKey) -> bool {
-    key.tunnel.is_some() || key.protocol == BackendProtocol::H2c
 }
 
 fn backend_dial(address: SocketAddr) -> DialOptions {

@@ -54,6 +54,7 @@ const SPILL_FAST: usize = 4 << 20;
 const SPILL_MOST: usize = 64 << 20;
 const QUICK: Duration = Duration::from_millis(2);
 const SLOW: Duration = Duration::from_millis(10);
+const RARE: Duration = Duration::from_millis(50);
 
 /// Pingora's body writer for one stream.
 #[derive(Debug)]
@@ -70,12 +71,12 @@ pub(crate) struct BodyWriter {
 
 impl BodyWriter {
     async fn write(&mut self, data: &mut Bytes) {
+        let mut patience = if self.spilled < SPILL_FAST {
+            QUICK
+        } else {
+            SLOW
+        };
         while !data.is_empty() && !self.closed {
-            let patience = if self.spilled < SPILL_FAST {
-                QUICK
-            } else {
-                SLOW
-            };
             match timeout(patience, self.half.capacity(data.len())).await {
                 Ok(Some(Ok(0))) => tokio::task::yield_now().await,
                 Ok(Some(Ok(room))) => {
@@ -88,7 +89,8 @@ impl BodyWriter {
                     self.spilled += data.len();
                     self.closed = !self.half.send(std::mem::take(data));
                 }
-                Err(_) => {}
+                // A peer that is only slow: ask less and less often whether a response has come to wait.
+                Err(_) => patience = (patience * 2).min(RARE),
             }
         }
         // The response moves in the same task: let it, between two chunks.

@@ -278,12 +278,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Opened<T> {
             end = watch.run() => end,
             () = stop.cancelled() => End::Stopped,
         };
-        if let Some(connection) = weak.upgrade() {
+        let in_use = weak.upgrade().is_some_and(|connection| {
             connection.retire();
             // The first reason stays: this is the only place that sets it.
             connection.end.get_or_init(|| end.clone());
-        }
-        if end != End::Closed {
+            connection.in_flight() > 0
+        });
+        if end.is_failure() || end == End::DrainOver || in_use {
             life.reset_on_drop();
         }
         drop(driver);

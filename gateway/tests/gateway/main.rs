@@ -2,5 +2,10 @@
 
 mod attempts;
 mod basics;
+mod bodies;
 mod connections;
+mod drain;
+mod http2;
+mod listeners;
+mod tunnels;
 mod world;

@@ -1,5 +1,10 @@
 //! `config/samples` is documentation, test input and demo at once.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot read its input fails"
+)]
+
 use std::path::{Path, PathBuf};
 
 use mcwan_k8s::manifest::{self, Manifest};

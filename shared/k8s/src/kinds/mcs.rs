@@ -3,6 +3,11 @@
 //! v1alpha1 and v1beta1 have equal fields, so one type serves both: either `apiVersion` is accepted when an object is read,
 //! and objects are written as v1beta1, the stored version.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "of printer columns, which share a type"
+)]
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::SessionAffinityConfig;

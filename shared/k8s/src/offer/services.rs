@@ -47,7 +47,7 @@ pub(super) fn all(snapshot: &ClusterSnapshot, problems: &mut Vec<Problem>) -> Ve
                 services.push(export.offered(key, spec, &slices));
             }
             Err(refusal) => {
-                problems.extend(export.references().map(|object| refusal.problem(object)))
+                problems.extend(export.references().map(|object| refusal.problem(object)));
             }
         }
     }

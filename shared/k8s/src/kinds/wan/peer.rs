@@ -1,5 +1,10 @@
 //! `ClusterPeer`: another cluster of the `ClusterSet`; `GatewayConfig`: how gateways are deployed.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "of printer columns, which share a type"
+)]
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;

@@ -5,6 +5,10 @@
     unreachable_pub,
     reason = "of the copies of the structs that the KubeSchema derive makes inside of functions"
 )]
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "of printer columns, which share a type"
+)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -43,7 +47,7 @@ use crate::kinds::schema;
 #[x_kube(
     validation = Rule::new(
         "!has(self.probe) || !has(self.probe.timeout) || !has(self.sla) || !has(self.sla.latency__dash__ms) || \
-         duration(self.probe.timeout) > duration(string(self.sla.latency__dash__ms) + 'ms')"
+         duration(self.probe.timeout).getMilliseconds() > self.sla.latency__dash__ms"
     ).message("probe.timeout must be longer than sla.latency-ms: a slow answer would count as lost")
 )]
 pub struct WANPolicySpec {

@@ -1,5 +1,10 @@
 //! The outbox: what this cluster offers to its peers (DESIGN §7). Written by the controller only, in namespace `mc-wan`.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "of printer columns, which share a type"
+)]
+
 use std::net::IpAddr;
 
 use kube::CustomResource;

@@ -1,6 +1,11 @@
 //! `ServiceExport` and `ServiceImport` of the own group: what the official kinds lack, the rules by which requests are given
 //! to WAN policies.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "of printer columns, which share a type"
+)]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use mcwan_gateway_api::httproutes::HttpRouteRulesMatches;

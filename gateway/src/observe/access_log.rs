@@ -23,6 +23,8 @@ const MAX_BUFFERED: usize = 8 * 1024 * 1024;
 const BATCH: usize = 64 * 1024;
 /// … or for this long.
 const FLUSH_AFTER: Duration = Duration::from_millis(50);
+/// A larger buffer is given back after the burst that needed it.
+const MAX_IDLE: usize = 1024 * 1024;
 /// At the end, the last lines get this long to be written.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -142,7 +144,9 @@ impl Shared {
             }
             batch.clear();
             // One burst must not keep megabytes for ever.
-            batch.shrink_to(4 * BATCH);
+            if batch.capacity() > MAX_IDLE {
+                batch = Vec::with_capacity(2 * BATCH);
+            }
         }
         self.queue.lock().ended = true;
         self.ended.notify_all();

@@ -7,10 +7,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub fn string(out: &mut Vec<u8>, bytes: &[u8], limit: usize) {
     out.push(b'"');
     let taken = bytes.get(..limit).unwrap_or(bytes);
-    if taken.iter().all(|b| is_plain(*b)) {
-        out.extend_from_slice(taken);
-    } else {
+    // Without an early end the compiler looks at many bytes at once.
+    let special = taken
+        .iter()
+        .fold(false, |special, b| special | !is_plain(*b));
+    if special {
         escape(out, taken);
+    } else {
+        out.extend_from_slice(taken);
     }
     if taken.len() < bytes.len() {
         out.extend_from_slice("…".as_bytes());

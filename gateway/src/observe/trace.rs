@@ -35,8 +35,8 @@ pub struct TraceContext {
     pub random: bool,
     /// Form of B3 that the client used.
     pub b3: B3,
-    /// Whether the client's `tracestate` belongs to this trace.
-    keep_state: bool,
+    /// Whether the client sent a `tracestate` that does not belong to this trace.
+    drop_state: bool,
 }
 
 /// Form of B3 headers.
@@ -71,6 +71,7 @@ impl TraceContext {
         let w3c = w3c::read(headers);
         let b3 = b3::read(headers);
         let span_id = nonzero(random);
+        let drop_state = w3c.is_none() && headers.contains_key(&TRACESTATE);
         let Some(caller) = w3c.or(b3.caller) else {
             return Self {
                 trace_id: u128::from(nonzero(random)) << 64 | u128::from(nonzero(random)),
@@ -79,7 +80,7 @@ impl TraceContext {
                 sampled: b3.sampled.unwrap_or(sample),
                 random: true,
                 b3: b3.form,
-                keep_state: false,
+                drop_state,
             };
         };
         Self {
@@ -89,14 +90,14 @@ impl TraceContext {
             sampled: caller.sampled.unwrap_or(sample),
             random: caller.random,
             b3: b3.form,
-            keep_state: w3c.is_some(),
+            drop_state,
         }
     }
 
     /// Writes the context for the next hop, in place of what the client sent.
     pub fn write(&self, header: &mut RequestHeader) {
         insert(header, &TRACEPARENT, w3c::traceparent(self));
-        if !self.keep_state {
+        if self.drop_state {
             header.remove_header(&TRACESTATE);
         }
         match self.b3 {
@@ -145,17 +146,20 @@ fn hex(digits: &[u8], upper: bool) -> Option<u128> {
     })
 }
 
-/// Writes the last `out.len()` hex digits of `n`, lower case.
+/// Writes the last `out.len()` hex digits of `n`, lower case. The length is even.
 pub(crate) fn put_hex(out: &mut [u8], n: u128) {
-    let mut rest = n;
-    for slot in out.iter_mut().rev() {
-        let digit = (rest & 0xf).to_le_bytes()[0];
-        *slot = if digit < 10 {
-            b'0' + digit
+    let digit = |half: u8| {
+        if half < 10 {
+            b'0' + half
         } else {
-            b'a' + digit - 10
-        };
-        rest >>= 4;
+            b'a' - 10 + half
+        }
+    };
+    for (pair, byte) in out.rchunks_exact_mut(2).zip(n.to_le_bytes()) {
+        if let [high, low] = pair {
+            *high = digit(byte >> 4);
+            *low = digit(byte & 0xf);
+        }
     }
 }
 

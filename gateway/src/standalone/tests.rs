@@ -192,7 +192,7 @@ fn a_problem_is_counted_while_it_lasts() {
         dir.path(),
         "cluster-1",
         "export.yaml",
-        &EXPORT.replace("name: business", "name: missing"),
+        &EXPORT.replace("name: sd-wan-priority-low", "name: missing"),
     );
     let running = start(dir.path(), "cluster-1").unwrap();
     assert!(!running.standalone.status().wrongs().problems.is_empty());

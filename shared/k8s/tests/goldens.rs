@@ -16,6 +16,7 @@ mod compare;
 
 use case::Case;
 use mcwan_k8s::render::render;
+use mcwan_k8s::translate::{Scope, translate};
 
 /// What `render` makes of a case: the objects as YAML documents, then the problems.
 fn rendered(case: &Case) -> String {
@@ -31,4 +32,20 @@ fn rendered(case: &Case) -> String {
 #[test]
 fn every_render_case_renders_as_its_golden_file_says() {
     compare::directory("render", 35, rendered);
+}
+
+/// What `translate` makes of a case in standalone mode: the table, then the problems. What the peers offer plays no part.
+fn translated(case: &Case) -> String {
+    let scope = Scope {
+        privileged_port_offset: 10_000,
+        standalone: true,
+        ..Scope::default()
+    };
+    let translation = translate(&case.cluster, &scope);
+    compare::yaml(&translation.table) + "---\n" + &compare::problems(&translation.problems)
+}
+
+#[test]
+fn every_translate_case_translates_as_its_golden_file_says() {
+    compare::directory("translate", 60, translated);
 }

@@ -82,3 +82,6 @@ pub fn translate(snapshot: &ClusterSnapshot, scope: &Scope) -> Translation {
         problems,
     }
 }
+
+#[cfg(test)]
+mod tests;

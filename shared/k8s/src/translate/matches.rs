@@ -90,7 +90,7 @@ fn pattern(value: &str, field: &Field<'_>, findings: &mut Findings) -> Result<Pa
             e.to_string(),
             "correct the expression (RE2 syntax); the rule is left out until then",
         );
-        findings.add(&field.at("value"), fault);
+        findings.add(field, fault);
         Flaw::Rule
     })
 }

@@ -9,7 +9,7 @@ use mcwan_routing::rule::{Action, Filters, Rule, RuleName, ServiceName};
 use super::backends::{Backends, Resolver};
 use super::filters::source::HttpFilter;
 use super::filters::{Place, Reader};
-use super::finding::{BACKEND_VALUE, Fault, Field, Findings, INCOMPATIBLE_FILTERS, WAN_LOOP};
+use super::finding::{Fault, Field, Findings, INCOMPATIBLE_FILTERS, UNSUPPORTED_VALUE, WAN_LOOP};
 use super::index::Index;
 use super::matches;
 use super::route::{BackendRef, Route, RuleSource};
@@ -193,7 +193,7 @@ impl Builder<'_, '_, '_> {
             let message = format!("{} is not a weight", backend.weight);
             self.findings.add(
                 &field.at("weight"),
-                Fault::new(BACKEND_VALUE, message, "write 0 or more"),
+                Fault::new(UNSUPPORTED_VALUE, message, "write 0 or more"),
             );
             0
         });

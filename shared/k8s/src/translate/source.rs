@@ -97,9 +97,10 @@ pub(super) fn read(source: &ListenerSource, field: &Field<'_>, findings: &mut Fi
             findings.add(&field.at(name), fault);
         }
     };
-    let (protocol, supported) = protocol(source);
+    let protocol = protocol(&source.protocol);
+    let supported = check_protocol(source, protocol);
     let unsupported = supported.is_err();
-    keep(supported.map_err(|f| ("protocol", f)));
+    keep(supported);
     let port = u16::try_from(source.port).ok().filter(|p| *p > 0);
     keep(
         port.map(|_| ())
@@ -132,32 +133,33 @@ pub(super) fn read(source: &ListenerSource, field: &Field<'_>, findings: &mut Fi
     }
 }
 
-/// The protocol, and whether it is served.
-fn protocol(source: &ListenerSource) -> (Option<Protocol>, Result<(), Fault>) {
-    let name = source.protocol.as_str();
-    let protocol = match name {
-        "HTTP" if source.tls.is_some() => return (Some(Protocol::Http), Err(tls_on_http())),
-        "HTTP" => return (Some(Protocol::Http), Ok(())),
-        "HTTPS" | "TLS" => Protocol::Tls,
-        "TCP" => Protocol::Tcp,
-        "UDP" => Protocol::Udp,
-        _ => {
-            let message = format!("the protocol `{name}` is not known");
-            return (
-                None,
-                Err(Fault::new(UNSUPPORTED_PROTOCOL, message, "use HTTP")),
-            );
-        }
-    };
-    let message = format!("{name} listeners are not in force yet");
-    (
-        Some(protocol),
-        Err(Fault::new(
-            UNSUPPORTED_PROTOCOL,
-            message,
+/// The protocol; None: one that is not known.
+fn protocol(name: &str) -> Option<Protocol> {
+    match name {
+        "HTTP" => Some(Protocol::Http),
+        "HTTPS" | "TLS" => Some(Protocol::Tls),
+        "TCP" => Some(Protocol::Tcp),
+        "UDP" => Some(Protocol::Udp),
+        _ => None,
+    }
+}
+
+/// Whether the protocol is served; if not, the field to blame.
+fn check_protocol(
+    source: &ListenerSource,
+    protocol: Option<Protocol>,
+) -> Result<(), (&'static str, Fault)> {
+    let name = &source.protocol;
+    let (message, hint) = match protocol {
+        Some(Protocol::Http) if source.tls.is_some() => return Err(("tls", tls_on_http())),
+        Some(Protocol::Http) => return Ok(()),
+        Some(Protocol::Tls | Protocol::Tcp | Protocol::Udp) => (
+            format!("{name} listeners are not in force yet"),
             "use HTTP for now; nothing is served on this listener",
-        )),
-    )
+        ),
+        None => (format!("the protocol `{name}` is not known"), "use HTTP"),
+    };
+    Err(("protocol", Fault::new(UNSUPPORTED_PROTOCOL, message, hint)))
 }
 
 fn tls_on_http() -> Fault {

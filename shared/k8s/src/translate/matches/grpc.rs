@@ -34,7 +34,7 @@ pub(super) fn read(
         let field = field.nth("headers", i);
         let name = header_name(&header.name, &field, findings)?;
         let regex = header.r#type == Some(GrpcRouteRulesMatchesHeadersType::RegularExpression);
-        let value = string(regex, &header.value, &field, findings)?;
+        let value = string(regex, &header.value, &field.at("value"), findings)?;
         if request.headers.iter().all(|h| h.name != name) {
             request.headers.push(HeaderMatch { name, value });
         }
@@ -89,9 +89,9 @@ fn by_regex(
 ) -> Result<PathMatch, Flaw> {
     let any = "[^/]+";
     let (service, method) = (service.unwrap_or(any), method.unwrap_or(any));
-    for part in [service, method] {
+    for (name, part) in [("service", service), ("method", method)] {
         // Each must be an expression by itself: `a)|(b` must not become one only by being put together.
-        pattern(part, field, findings)?;
+        pattern(part, &field.at(name), findings)?;
     }
     Ok(PathMatch::Regex(pattern(
         &format!("/(?:{service})/(?:{method})"),

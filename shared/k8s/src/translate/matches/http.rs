@@ -42,7 +42,11 @@ fn path(
     let value = source.and_then(|p| p.value.as_deref()).unwrap_or("/");
     let kind = source.and_then(|p| p.r#type.as_ref());
     if kind == Some(&HttpRouteRulesMatchesPathType::RegularExpression) {
-        return Ok(PathMatch::Regex(pattern(value, field, findings)?));
+        return Ok(PathMatch::Regex(pattern(
+            value,
+            &field.at("value"),
+            findings,
+        )?));
     }
     if let Err(why) = check_path(value) {
         let message = format!("`{}` cannot be matched: {why}", value.escape_debug());
@@ -126,7 +130,7 @@ fn headers(
         let field = outer.nth("headers", i);
         let name = header_name(&header.name, &field, findings)?;
         let regex = header.r#type == Some(HttpRouteRulesMatchesHeadersType::RegularExpression);
-        let value = string(regex, &header.value, &field, findings)?;
+        let value = string(regex, &header.value, &field.at("value"), findings)?;
         if headers.iter().all(|h| h.name != name) {
             headers.push(HeaderMatch { name, value });
         }
@@ -144,7 +148,7 @@ fn query(
     for (i, param) in source.query_params.iter().flatten().enumerate() {
         let field = outer.nth("queryParams", i);
         let regex = param.r#type == Some(HttpRouteRulesMatchesQueryParamsType::RegularExpression);
-        let value = string(regex, &param.value, &field, findings)?;
+        let value = string(regex, &param.value, &field.at("value"), findings)?;
         if query.iter().all(|q| q.name != param.name) {
             query.push(QueryMatch {
                 name: param.name.clone(),

@@ -18,10 +18,12 @@ pub mod headers;
 mod pool;
 pub mod session;
 mod stream;
+mod tasks;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use body::RequestTrailers;
 pub(crate) use connection::WatchRules;
 pub(crate) use dial::DialOptions;
-pub(crate) use pool::{PathObserver, Pool, PoolRules, Tasks};
+pub(crate) use pool::{PathObserver, Pool, PoolRules};
+pub(crate) use tasks::Tasks;

@@ -14,15 +14,14 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
 use pingora_error::{Error, ErrorType};
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::connection::{Connection, End, Opened, Origin, WatchRules, Watcher, open};
 use super::dial::{DialError, DialOptions, dial};
 use super::stream::UpstreamStream;
+use super::tasks::Tasks;
 
 /// Requests that may wait for a connection. Beyond that a request is refused at once: a queue that long is not drained
 /// before its members have timed out.
@@ -52,46 +51,6 @@ pub(crate) trait PathObserver: Send + Sync + std::fmt::Debug {
     fn answered(&self, rtt: Duration);
     /// A dial failed, or a connection was given up, and no other connection of the pool shows that the path is good.
     fn failed(&self, reason: &str);
-}
-
-/// Where the tasks of connections run, and who waits for them.
-#[derive(Debug, Default)]
-pub(crate) struct Tasks {
-    runtime: std::sync::OnceLock<Handle>,
-    tracker: TaskTracker,
-    stop: CancellationToken,
-}
-
-impl Tasks {
-    /// Decides the runtime, unless that is done.
-    pub(crate) fn use_runtime(&self, handle: &Handle) {
-        self.runtime.get_or_init(|| handle.clone());
-    }
-
-    /// The runtime: decided, or else the current one, if any.
-    pub(crate) fn runtime(&self) -> Option<&Handle> {
-        if let (None, Ok(handle)) = (self.runtime.get(), Handle::try_current()) {
-            self.use_runtime(&handle);
-        }
-        self.runtime.get()
-    }
-
-    /// Runs `task`, unless there is no runtime or all is being stopped. Returns whether it runs.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
-        let Some(runtime) = self.runtime().filter(|_| !self.stop.is_cancelled()) else {
-            return false;
-        };
-        // The tracker owns the task; the handle adds nothing.
-        drop(self.tracker.spawn_on(task, runtime));
-        true
-    }
-
-    /// Ends all tasks and waits for them.
-    pub(crate) async fn stop(&self) {
-        self.stop.cancel();
-        self.tracker.close();
-        self.tracker.wait().await;
-    }
 }
 
 type Dial = Shared<BoxFuture<'static, Result<(), DialError>>>;
@@ -237,7 +196,7 @@ impl Pool {
                 tokio::select! {
                     result = dialed => result,
                     () = freed => Ok(()),
-                    () = self.tasks.stop.cancelled() => Err(DialError::Stopped),
+                    () = self.tasks.stopped() => Err(DialError::Stopped),
                 }
             };
             match timeout_at(deadline, news).await {
@@ -312,7 +271,7 @@ impl Pool {
         let work = tokio::time::timeout(self.dial.timeout, self.connect());
         let result = tokio::select! {
             result = work => result.unwrap_or(Err(DialError::TimedOut)),
-            () = self.tasks.stop.cancelled() => return Err(DialError::Stopped),
+            () = self.tasks.stopped() => return Err(DialError::Stopped),
         };
         if let Err(error) = &result {
             self.path_failed(&error.to_string());
@@ -349,7 +308,7 @@ impl Pool {
         };
         let weak = Arc::downgrade(self);
         let id = opened.connection.id;
-        let (rules, stop) = (self.rules.watch, self.tasks.stop.clone());
+        let (rules, stop) = (self.rules.watch, self.tasks.stop_token());
         self.tasks.spawn(async move {
             let end = opened.run(rules, watcher, stop).await;
             tracing::debug!(end = end.reason(), detail = ?end, "HTTP/2 connection ended");

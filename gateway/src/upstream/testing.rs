@@ -17,9 +17,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::pool::{PathObserver, Pool, PoolRules, Tasks};
+use super::pool::{PathObserver, Pool, PoolRules};
 use super::session::UpstreamSession;
-use super::{DialOptions, WatchRules};
+use super::{DialOptions, Tasks, WatchRules};
 
 /// What the server has seen.
 #[derive(Debug, Default)]
@@ -122,10 +122,8 @@ async fn serve(
             return;
         };
         seen.requests.fetch_add(1, Ordering::SeqCst);
-        match request.uri().path() {
-            "/goaway" => connection.graceful_shutdown(),
-            "/abort" => connection.abrupt_shutdown(Reason::NO_ERROR),
-            _ => {}
+        if request.uri().path() == "/goaway" {
+            connection.graceful_shutdown();
         }
         let seen = Arc::clone(seen);
         streams.spawn(async move {

@@ -27,7 +27,7 @@ impl Pool {
         if keeper.is_some() {
             return true;
         }
-        let stop = self.tasks.stop.child_token();
+        let stop = self.tasks.stop_token();
         let (pool, token) = (Arc::clone(self), stop.clone());
         let runs = self.tasks.spawn(async move {
             // Between two dials nothing needs to be put in order: the task may end at any point.

@@ -1,6 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use http::HeaderValue;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::upstream::testing::{Server, begin, finish, get, pool, request, rules, until};
@@ -135,7 +136,7 @@ async fn a_body_that_nobody_reads_runs_out_of_time() {
 }
 
 #[tokio::test]
-async fn a_peer_that_goes_away_below_the_stream_has_not_processed_it() {
+async fn a_broken_connection_leaves_open_whether_the_request_was_processed() {
     let server = Server::start(200).await;
     let (pool, _notes, tasks) = pool(server.address, rules());
     assert_eq!(get(&pool, "/").await.unwrap().status, 200);
@@ -164,5 +165,62 @@ async fn a_request_that_cannot_be_translated_is_never_sent() {
     drop(session);
     assert_eq!(get(&pool, "/").await.unwrap().status, 200);
     assert_eq!(server.seen.requests.load(Ordering::SeqCst), 1);
+    tasks.stop().await;
+}
+
+/// Speaks just enough HTTP/2 to answer PINGs, and any request with GOAWAY and last stream id 0.
+async fn goes_away(listener: tokio::net::TcpListener) {
+    let (mut tcp, _) = listener.accept().await.unwrap();
+    let mut preface = [0; 24];
+    tcp.read_exact(&mut preface).await.unwrap();
+    tcp.write_all(&frame(4, 0, &[])).await.unwrap();
+    loop {
+        let mut head = [0; 9];
+        if tcp.read_exact(&mut head).await.is_err() {
+            return;
+        }
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        tcp.read_exact(&mut payload).await.unwrap();
+        let answer = match (head[3], head[4] & 1) {
+            (1, _) => frame(7, 0, &[0; 8]),
+            (4, 0) => frame(4, 1, &[]),
+            (6, 0) => frame(6, 1, &payload),
+            _ => continue,
+        };
+        tcp.write_all(&answer).await.unwrap();
+    }
+}
+
+/// A frame of stream 0 (RFC 9113 §4.1).
+fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![
+        0,
+        0,
+        u8::try_from(payload.len()).unwrap(),
+        kind,
+        flags,
+        0,
+        0,
+        0,
+        0,
+    ];
+    frame.extend_from_slice(payload);
+    frame
+}
+
+#[tokio::test]
+async fn a_stream_above_the_last_id_of_goaway_was_surely_not_processed() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut server = tokio::task::JoinSet::new();
+    server.spawn(goes_away(listener));
+    let (pool, notes, tasks) = pool(address, rules());
+    let error = get(&pool, "/").await.unwrap_err();
+    assert_eq!(error.retry, RetryType::Decided(true), "{error}");
+    assert!(
+        notes.failures.lock().is_empty(),
+        "GOAWAY says nothing against the path"
+    );
     tasks.stop().await;
 }

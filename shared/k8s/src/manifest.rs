@@ -3,7 +3,7 @@
 //! A file is a sequence of documents, each an object as `kubectl apply` takes it, or a `List` of them. Every mistake is
 //! reported with the document, the line in the file and the field, and nothing in a file can make [`parse`] panic, loop
 //! or use memory without bound. Two steps: the text of a document becomes a tree of values that knows its lines
-//! ([`tree`]); the tree becomes a typed object ([`read`]).
+//! (`tree`); the tree becomes a typed object (`read`).
 
 mod read;
 mod split;

@@ -17,7 +17,7 @@ mod world;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::{CheckOutput, DemoArgs};
 use report::{Report, Story};
@@ -38,25 +38,55 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<bool> {
 
 /// Plays until a signal. Whatever ends it, dropping the world ends the processes and removes the files.
 async fn interruptible(args: &DemoArgs) -> anyhow::Result<bool> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    let mut signals = Signals::new()?;
+    let mut report = Report::new(args.output == CheckOutput::Text);
     let mut world = None;
     let played = tokio::select! {
-        played = play(args, &mut world) => Some(played),
-        _ = interrupt.recv() => None,
-        _ = terminate.recv() => None,
-        _ = hangup.recv() => None,
+        played = play(args, &mut report, &mut world) => played,
+        () = signals.any() => Err(anyhow::anyhow!("interrupted; nothing is left behind")),
     };
     if let Some(world) = world {
+        if args.keep && played.is_ok() {
+            report.keep(&world)?;
+            signals.any().await;
+        }
         world.stop().await;
     }
-    played.unwrap_or_else(|| anyhow::bail!("interrupted; nothing is left behind"))
+    played
+}
+
+/// The signals that end a program.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for any of them.
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
 }
 
 /// Builds the world in `slot`, so that the caller can take it down whatever happens here.
-async fn play(args: &DemoArgs, slot: &mut Option<World>) -> anyhow::Result<bool> {
-    let mut report = Report::new(args.output == CheckOutput::Text);
+async fn play(
+    args: &DemoArgs,
+    report: &mut Report,
+    slot: &mut Option<World>,
+) -> anyhow::Result<bool> {
     report.begin()?;
     let world = slot.insert(World::start(&gateway_program(args)?).await?);
     report.world(world)?;
@@ -74,10 +104,6 @@ async fn play(args: &DemoArgs, slot: &mut Option<World>) -> anyhow::Result<bool>
         passed.push(story.passed());
     }
     report.end()?;
-    if args.keep {
-        report.keep(world)?;
-        std::future::pending::<()>().await;
-    }
     Ok(passed.iter().all(|p| *p))
 }
 

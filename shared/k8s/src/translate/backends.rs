@@ -93,19 +93,12 @@ impl Resolver<'_, '_> {
 
 impl Backends {
     fn load(&mut self, index: &Index<'_>, name: &BackendName) -> Result<&Known, Fault> {
-        if !self.known.contains_key(name) {
-            let loaded = service::load(index, name, &mut self.problems);
-            self.known.insert(name.clone(), loaded);
-        }
-        match self.known.get(name) {
-            Some(Ok(known)) => Ok(known),
-            Some(Err(fault)) => Err(fault.clone()),
-            None => Err(Fault::new(
-                BACKEND_NOT_FOUND,
-                format!("{name} was not looked up"),
-                "report this",
-            )),
-        }
+        let Self { known, problems } = self;
+        known
+            .entry(name.clone())
+            .or_insert_with(|| service::load(index, name, problems))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     /// The backends that the sockets' rules use, and what is wrong with objects behind backends. A port without

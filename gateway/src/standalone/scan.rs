@@ -203,11 +203,7 @@ fn list_cluster(
         let Some(name) = visible(&entry?, reports).filter(|n| is_manifest(n)) else {
             continue;
         };
-        let sight = match fs::metadata(path.join(&name)) {
-            Ok(meta) => Sight::of(&meta),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Sight::Absent,
-            Err(error) => Sight::Odd(format!("it cannot be looked at: {error}")),
-        };
+        let sight = sight(&path.join(&name));
         let id = FileId {
             cluster: cluster.to_owned(),
             name,
@@ -215,6 +211,21 @@ fn list_cluster(
         sights.insert(id, sight);
     }
     Ok(())
+}
+
+/// Looks at a file that was listed.
+fn sight(path: &Path) -> Sight {
+    match fs::metadata(path) {
+        Ok(meta) => Sight::of(&meta),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if fs::symlink_metadata(path).is_ok() {
+                Sight::Odd("its symbolic link leads nowhere".to_owned())
+            } else {
+                Sight::Absent
+            }
+        }
+        Err(error) => Sight::Odd(format!("it cannot be looked at: {error}")),
+    }
 }
 
 /// The name of an entry that is not hidden.

@@ -163,6 +163,7 @@ fn what_is_no_regular_file_is_reported_and_not_opened() {
         [
             "cluster-1/a.yaml: it is not a regular file",
             "cluster-1/b.yaml: it is not a regular file",
+            "cluster-1/c.yaml: its symbolic link leads nowhere",
         ]
     );
 }

@@ -29,7 +29,7 @@ lint: ## Formatting, clippy, documentation, dependencies, orphaned files, script
 	@scripts/setup.sh lint
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-Dwarnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="-Dwarnings -Arustdoc::private-intra-doc-links" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	@scripts/dependencies.sh
 	@scripts/deny.sh
 	@scripts/orphans.sh

@@ -6,24 +6,20 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Command to look for, and the Debian package that has it.
-needed=("cc gcc" "make make" "cmake cmake" "pkg-config pkg-config")
-wanted=()
-if [ "${1:-build}" = lint ]; then
-  wanted+=("shellcheck shellcheck")
-fi
-
 fail() {
   echo "setup: $*" >&2
   exit 1
 }
 
-# Prints the packages of those arguments ("command package") whose command is missing.
-missing() {
-  local pair
-  for pair in "$@"; do
-    command -v "${pair% *}" >/dev/null || echo "${pair#* }"
-  done
+# Whether a program for this machine can be compiled and linked.
+compiles() {
+  local out
+  out=$(mktemp) || return 1
+  echo '#include <stdlib.h>
+int main(void) { return 0; }' | cc -x c -o "$out" - 2>/dev/null
+  local status=$?
+  rm -f "$out"
+  return $status
 }
 
 if ! command -v cargo >/dev/null; then
@@ -34,8 +30,16 @@ if ! command -v cargo >/dev/null; then
   fail "cargo is missing; install Rust by rustup: https://rustup.rs"
 fi
 
-mapfile -t packages < <(missing "${needed[@]}")
-mapfile -t optional < <(missing ${wanted[@]+"${wanted[@]}"})
+# Debian packages. The build: ring, mimalloc and zstd compile C, zlib-ng uses cmake with make.
+packages=()
+compiles || packages+=(gcc libc6-dev)
+command -v make >/dev/null || packages+=(make)
+command -v cmake >/dev/null || packages+=(cmake)
+# The lints go on without these.
+optional=()
+if [ "${1:-build}" = lint ]; then
+  command -v shellcheck >/dev/null || optional+=(shellcheck)
+fi
 all=(${packages[@]+"${packages[@]}"} ${optional[@]+"${optional[@]}"})
 
 if [ ${#all[@]} -gt 0 ]; then

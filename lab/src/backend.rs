@@ -1,6 +1,6 @@
 //! A backend that says what it saw, and misbehaves on request.
 //!
-//! Every answer is JSON ([`handler`] has the format) unless the request asks for something else:
+//! Every answer is JSON (the fields of the Gateway API's `echo-basic`, and `replica`, `bodyBytes`) unless the request asks for something else:
 //!
 //! | request | answer |
 //! |---|---|

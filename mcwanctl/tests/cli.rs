@@ -56,6 +56,10 @@ const CASES: [(&str, &str, i32); 14] = [
     ("unknown-output", "check -f . -o xml", 64),
 ];
 
+#[expect(
+    clippy::unwrap_used,
+    reason = "a program that cannot be started fails the test"
+)]
 fn run(arguments: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mcwanctl"))
         .args(arguments.split_whitespace())

@@ -35,6 +35,15 @@ pub fn clusterset_host(namespace: &str, service: &str) -> String {
     format!("{service}.{namespace}.{CLUSTERSET_DOMAIN}")
 }
 
+/// Whether a host is the name of one of a service's ports on the WAN hop: see [`wan_host`].
+#[must_use]
+pub fn is_wan_host(host: &str, namespace: &str, service: &str) -> bool {
+    let port = host.strip_prefix('p').and_then(|h| h.split_once('.'));
+    port.is_some_and(|(port, rest)| {
+        port.parse::<u16>().is_ok() && rest == clusterset_host(namespace, service)
+    })
+}
+
 /// Host of a service port on the WAN hop.
 #[must_use]
 pub fn wan_host(namespace: &str, service: &str, port: u16) -> String {

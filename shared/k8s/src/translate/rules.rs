@@ -15,7 +15,7 @@ use super::matches;
 use super::route::{BackendRef, Route, RuleSource};
 use super::tiers::{self, Share};
 use super::timing;
-use crate::names::{SERVICE_NAME_LABEL, SERVICE_NAMESPACE_LABEL};
+use crate::names::{SERVICE_NAME_LABEL, SERVICE_NAMESPACE_LABEL, is_wan_host};
 
 /// A rule, ready for every listener of the route.
 pub(super) struct Built {
@@ -104,7 +104,7 @@ impl Builder<'_, '_, '_> {
         let by_prefix = matches.is_none_or(matches::all_by_prefix);
         let shares = self.shares(field, by_prefix);
         let (filters, action, loops_back) = self.action(&shares, field, by_prefix);
-        let rule = Rule {
+        let mut rule = Rule {
             name: self.name(position),
             service: self.service(&shares),
             filters,
@@ -112,6 +112,9 @@ impl Builder<'_, '_, '_> {
             timeouts: timing::timeouts(self.source.timeouts, field, self.findings),
             retry: timing::retry(self.source.retry, field, self.findings),
         };
+        if self.label(SERVICE_NAME_LABEL).is_some() {
+            wan_name_for_tunnels_only(&mut rule);
+        }
         let denied = loops_back.then(|| Arc::new(behind_wan(&rule, &shares, field, loops)));
         let rule = Arc::new(rule);
         let behind_wan = denied.unwrap_or_else(|| Arc::clone(&rule));
@@ -226,13 +229,20 @@ impl Builder<'_, '_, '_> {
         why
     }
 
+    fn label(&self, name: &str) -> Option<&String> {
+        self.route.labels?.get(name)
+    }
+
     /// The service that the requests are for: what the labels of a rendered route say, or the only backend.
     fn service(&self, shares: &[Share]) -> Option<ServiceName> {
-        let label = |name| self.route.labels.and_then(|l| l.get(name)).cloned();
-        if let (Some(namespace), Some(name)) =
-            (label(SERVICE_NAMESPACE_LABEL), label(SERVICE_NAME_LABEL))
-        {
-            return Some(ServiceName { namespace, name });
+        if let (Some(namespace), Some(name)) = (
+            self.label(SERVICE_NAMESPACE_LABEL),
+            self.label(SERVICE_NAME_LABEL),
+        ) {
+            return Some(ServiceName {
+                namespace: namespace.clone(),
+                name: name.clone(),
+            });
         }
         let mut services = shares.iter().map(|share| {
             let resolved = share.target.as_ref().ok().filter(|r| r.tunnel.is_none())?;
@@ -244,6 +254,30 @@ impl Builder<'_, '_, '_> {
             namespace: namespace.clone(),
             name: name.clone(),
         })
+    }
+}
+
+/// A rendered rule rewrites Host to the service's name on the WAN hop, for all of its backends: Gateway API has no other
+/// place for it that everybody serves. A backend in this cluster is not behind that hop: it sees the client's Host, as
+/// it would behind the peer's ingress.
+fn wan_name_for_tunnels_only(rule: &mut Rule) {
+    let (Some(service), Some(rewrite)) = (&rule.service, &mut rule.filters.rewrite) else {
+        return;
+    };
+    let is_wan_host = |h: &mut String| is_wan_host(h, &service.namespace, &service.name);
+    let Some(hostname) = rewrite.hostname.take_if(is_wan_host) else {
+        return;
+    };
+    if rewrite.path.is_none() {
+        rule.filters.rewrite = None;
+    }
+    let Action::Forward(forward) = &mut rule.action else {
+        return;
+    };
+    let tunnels = forward.tiers.iter_mut().filter(|t| t.policy.is_some());
+    for choice in tunnels.flat_map(|t| &mut t.choices) {
+        let rewrite = choice.filters.rewrite.get_or_insert_default();
+        rewrite.hostname.get_or_insert_with(|| hostname.clone());
     }
 }
 

@@ -1,6 +1,6 @@
 //! Stories 1, 2 and 4.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -158,12 +158,16 @@ impl Seen {
         statuses.join(", ")
     }
 
-    fn replicas(&self) -> BTreeSet<String> {
-        let replicas = self.answers.iter().filter_map(|a| {
-            let said = a.json();
-            said.get("replica")?.as_str().map(str::to_owned)
-        });
-        replicas.collect()
+    /// How many requests each replica answered, by its name.
+    fn replicas(&self) -> BTreeMap<String, u32> {
+        let mut replicas = BTreeMap::new();
+        for answer in &self.answers {
+            let said = answer.json();
+            if let Some(name) = said.get("replica").and_then(serde_json::Value::as_str) {
+                *replicas.entry(name.to_owned()).or_default() += 1;
+            }
+        }
+        replicas
     }
 
     fn median(&self) -> Duration {
@@ -174,11 +178,14 @@ impl Seen {
 
     fn say(&self, kind: &Kind, story: &mut Story) {
         let sent = format!("{REQUESTS} × {} {}", kind.method, kind.path);
-        let replicas = self.replicas();
-        let by = if replicas.is_empty() {
-            "the egress gateway".to_owned()
-        } else {
-            format!("{} replicas", replicas.len())
+        let replicas: Vec<(String, u32)> = self.replicas().into_iter().collect();
+        let by = match replicas.as_slice() {
+            [] => "the egress gateway".to_owned(),
+            [(name, _)] => name.clone(),
+            all => {
+                let shares: Vec<String> = all.iter().map(|(_, n)| n.to_string()).collect();
+                format!("both, {}", shares.join(" + "))
+            }
         };
         let tunnel = match (self.business, self.default) {
             (0, 0) => "none".to_owned(),
@@ -201,6 +208,7 @@ impl Seen {
             &name,
             serde_json::json!({
                 "statuses": self.statuses(),
+                "replicas": self.replicas(),
                 "business": self.business,
                 "default": self.default,
                 "businessBytes": self.carried.0,
@@ -256,8 +264,8 @@ impl Seen {
                 format!("{name}: answered faster than the tunnel can"),
             );
             story.demand(
-                self.replicas().len() == 2,
-                format!("{name}: only one replica answered"),
+                self.replicas().values().sum::<u32>() == REQUESTS,
+                format!("{name}: not every answer names a replica"),
             );
         }
     }

@@ -5,6 +5,7 @@
 //! count the bytes that went through each tunnel, and the gateways' access lines name the tunnel of each request.
 
 mod addresses;
+mod batch;
 mod evidence;
 mod failover;
 mod manifests;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// Name, arguments, exit code. Paths count from this crate's directory.
-const CASES: [(&str, &str, i32); 14] = [
+const CASES: [(&str, &str, i32); 15] = [
     (
         "check-quickstart",
         "check -f ../config/samples/quickstart",
@@ -27,6 +27,11 @@ const CASES: [(&str, &str, i32); 14] = [
     (
         "check-file",
         "check -f tests/input/route.yaml --cluster west",
+        1,
+    ),
+    (
+        "check-directory",
+        "check -f tests/input/mistakes/cluster-2",
         1,
     ),
     ("check-empty", "check -f tests/input/nothing", 64),

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Latencies below this are equal.
+pub const LATENCY_STEP: Duration = Duration::from_millis(2);
+
 /// What an endpoint is good for, for one request, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Preference {
@@ -24,9 +27,19 @@ pub struct Load {
 
 impl Load {
     /// What one more request costs there: (in flight + 1) · latency. Without latency the requests in flight decide.
+    ///
+    /// Latencies count in steps of two from [`LATENCY_STEP`]: two replicas that differ by noise cost the same, and the
+    /// draw shares requests between them instead of giving all to the one that was a little faster last time.
     #[must_use]
     pub fn cost(&self) -> u128 {
-        (u128::from(self.in_flight) + 1) * self.latency.as_nanos().max(1)
+        let latency = self.latency.as_nanos().max(1);
+        let step = LATENCY_STEP.as_nanos();
+        let graded = if latency <= 1 {
+            1
+        } else {
+            1 << latency.max(step).ilog2()
+        };
+        (u128::from(self.in_flight) + 1) * graded
     }
 }
 
@@ -122,6 +135,20 @@ mod tests {
         let fit = [Some(Preference::Fit); 3];
         assert_eq!(shares(&fit, &[load(0, 5), load(0, 5), load(9, 5)])[2], 0);
         assert_eq!(shares(&fit, &[load(1, 5), load(1, 5), load(0, 50)])[2], 0);
+    }
+
+    #[test]
+    fn a_little_latency_more_or_less_changes_nothing() {
+        let fit = [Some(Preference::Fit); 2];
+        let micros = |n| Load {
+            in_flight: 0,
+            latency: Duration::from_micros(n),
+        };
+        for pair in [[micros(200), micros(900)], [micros(40_000), micros(50_000)]] {
+            let counts = shares(&fit, &pair);
+            assert!(counts[0].abs_diff(5000) < 400, "{counts:?}");
+        }
+        assert_eq!(shares(&fit, &[micros(5_000), micros(50_000)])[1], 0);
     }
 
     #[test]

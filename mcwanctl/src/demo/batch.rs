@@ -266,7 +266,7 @@ mod tests {
             ("line missing", |s| s.logged -= 1),
             ("logged elsewhere", |s| s.default = 1),
             ("carried elsewhere", |s| {
-                std::mem::swap(&mut s.carried.0, &mut s.carried.1)
+                s.carried = (s.carried.1, s.carried.0);
             }),
             ("carried twice", |s| s.carried.1 = s.carried.0),
             ("too fast", |s| {

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{HeaderValue, ORIGIN};
 use mcwan_routing::failure::Failure;
 use mcwan_routing::spec::Role;
@@ -145,9 +146,11 @@ impl ProxyHttp for Edge {
         if let Err(failure) = ctx.begin_attempt() {
             return Err(failed(ctx, failure));
         }
+        let upgrade = session.is_upgrade_req();
         let needs = PeerNeeds {
-            upgrade: session.is_upgrade_req(),
-            time_left: ctx.time_left(),
+            upgrade,
+            // It would go on to bound each pause of the upgraded connection.
+            time_left: ctx.time_left().filter(|_| !upgrade),
         };
         let lease = ctx.current.as_ref().and_then(|c| c.lease.as_ref());
         lease
@@ -192,8 +195,7 @@ impl ProxyHttp for Edge {
         upstream: &mut ResponseHeader,
         ctx: &mut RequestContext,
     ) -> Result<()> {
-        if upstream.status.is_informational()
-            && upstream.status != http::StatusCode::SWITCHING_PROTOCOLS
+        if upstream.status.is_informational() && upstream.status != StatusCode::SWITCHING_PROTOCOLS
         {
             return Ok(());
         }
@@ -206,6 +208,11 @@ impl ProxyHttp for Edge {
         response: &mut ResponseHeader,
         ctx: &mut RequestContext,
     ) -> Result<()> {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            // From here on both sides may be silent for as long as they like.
+            session.set_read_timeout(None);
+            ctx.unlimited();
+        }
         header::strip_hop_by_hop(response);
         for filters in [ctx.choice().map(|c| &c.filters), ctx.filters()]
             .into_iter()

@@ -16,7 +16,6 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::backends::Registry;
 use crate::listen::report::ListenReport;
 use crate::listen::{Limits, Listeners};
 use crate::live::LiveTable;

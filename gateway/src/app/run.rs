@@ -92,7 +92,7 @@ async fn serve(args: &Args) -> anyhow::Result<Verdict> {
         ));
     }
     tasks.spawn(tell_sockets(
-        gateway.report().clone(),
+        gateway.report(),
         readiness.condition("sockets"),
     ));
     serving.set(true, "");
@@ -171,7 +171,10 @@ fn sockets(table: &Arc<LiveTable>, report: &ListenReport) -> Sockets {
 }
 
 /// Keeps the condition `sockets`: ready means that every socket is bound.
-fn tell_sockets(report: ListenReport, condition: Condition) -> impl Future<Output = ()> + Send {
+fn tell_sockets(
+    report: &ListenReport,
+    condition: Condition,
+) -> impl Future<Output = ()> + Send + use<> {
     let mut changes = report.subscribe();
     async move {
         loop {

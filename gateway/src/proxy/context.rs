@@ -137,6 +137,14 @@ impl RequestContext {
         Some(earliest.saturating_duration_since(Instant::now()))
     }
 
+    /// Lifts all time limits.
+    pub(super) fn unlimited(&mut self) {
+        self.deadline = None;
+        if let Some(current) = &mut self.current {
+            current.deadline = None;
+        }
+    }
+
     /// Whether a time limit has passed.
     pub(super) fn is_late(&self) -> bool {
         self.time_left().is_some_and(|left| left.is_zero())

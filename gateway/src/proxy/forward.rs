@@ -28,7 +28,7 @@ impl Edge {
     ) -> Result<()> {
         let client = session.req_header();
         let authority = request::authority(client);
-        if self.is_http2(session, ctx) {
+        if is_http2(session, ctx) {
             // Over HTTP/1 Pingora does this; before our own headers are set, or a client could strip them.
             strip_hop_by_hop(upstream)?;
         }
@@ -59,15 +59,6 @@ impl Edge {
         Ok(())
     }
 
-    /// Whether the attempt under way goes out over HTTP/2.
-    fn is_http2(&self, session: &Session, ctx: &RequestContext) -> bool {
-        let h2c = ctx
-            .current
-            .as_ref()
-            .is_some_and(|c| c.backend.protocol == BackendProtocol::H2c);
-        h2c && !session.is_upgrade_req()
-    }
-
     /// Headers of the WAN hop: none from ordinary clients, ours into a tunnel, none to a backend.
     fn wan_headers(&self, upstream: &mut RequestHeader, ctx: &RequestContext, authority: &[u8]) {
         let tunnel = ctx
@@ -82,6 +73,15 @@ impl Edge {
             wan::enter(upstream, &self.cluster, authority);
         }
     }
+}
+
+/// Whether the attempt under way goes out over HTTP/2.
+fn is_http2(session: &Session, ctx: &RequestContext) -> bool {
+    let h2c = ctx
+        .current
+        .as_ref()
+        .is_some_and(|c| c.backend.protocol == BackendProtocol::H2c);
+    h2c && !session.is_upgrade_req()
 }
 
 fn is_grpc(request: &RequestHeader) -> bool {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use mcwan_routing::filter::Mirror;
 use pingora_core::connectors::http::Connector;
+use pingora_core::protocols::http::client::HttpSession;
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
 use smallvec::SmallVec;
@@ -20,6 +21,7 @@ use super::context::RequestContext;
 use crate::backends::{Backend, Lease, PeerNeeds};
 use crate::live::LinkedRule;
 use crate::upstream::connector::UpstreamConnector;
+use crate::upstream::session::UpstreamSession;
 
 /// Pieces of a body that wait for a slow copy.
 const QUEUE: usize = 16;
@@ -98,7 +100,7 @@ impl Mirrors {
         self.tasks.spawn(async move {
             let _permit = permit;
             let sent = send(&connector, &lease, header, pieces, bodiless);
-            match tokio::time::timeout(LIMIT, sent).await {
+            match tokio::time::timeout(LIMIT, Box::pin(sent)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(e)) => log::debug!("a mirrored request failed: {e}"),
                 Err(_) => log::debug!("a mirrored request took longer than {LIMIT:?}"),
@@ -123,25 +125,19 @@ async fn send(
     connector: &Connector<UpstreamConnector>,
     lease: &Lease,
     header: RequestHeader,
-    mut pieces: mpsc::Receiver<Piece>,
+    pieces: mpsc::Receiver<Piece>,
     bodiless: bool,
 ) -> Result<()> {
     let peer = lease.peer(PeerNeeds {
         upgrade: false,
         time_left: Some(LIMIT),
     });
-    let (mut session, _reused) = connector.get_http_session(&*peer).await?;
+    let (mut session, _reused) = Box::pin(connector.get_http_session(&*peer)).await?;
     session.set_read_timeout(Some(LIMIT));
     session.set_write_timeout(Some(LIMIT));
     session.write_request_header(Box::new(header)).await?;
-    while !bodiless {
-        match pieces.recv().await {
-            Some(Piece::Data(data)) => session.write_request_body(data, false).await?,
-            Some(Piece::End) => break,
-            None => {
-                return Error::e_explain(ErrorType::Custom("mirror"), "the copy could not keep up");
-            }
-        }
+    if !bodiless {
+        send_body(&mut session, pieces).await?;
     }
     session.finish_request_body().await?;
     session.read_response_header().await?;
@@ -152,6 +148,21 @@ async fn send(
             .await;
     }
     Ok(())
+}
+
+async fn send_body(
+    session: &mut HttpSession<UpstreamSession>,
+    mut pieces: mpsc::Receiver<Piece>,
+) -> Result<()> {
+    loop {
+        match pieces.recv().await {
+            Some(Piece::Data(data)) => session.write_request_body(data, false).await?,
+            Some(Piece::End) => return Ok(()),
+            None => {
+                return Error::e_explain(ErrorType::Custom("mirror"), "the copy could not keep up");
+            }
+        }
+    }
 }
 
 impl RequestContext {

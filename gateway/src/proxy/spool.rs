@@ -74,7 +74,7 @@ impl Edge {
             match session
                 .read_request_body()
                 .await
-                .map_err(|e| e.into_down())?
+                .map_err(pingora_error::Error::into_down)?
             {
                 Some(piece) => body.extend_from_slice(&piece),
                 None => return Err(failed(ctx, Failure::BadRequest)),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use mcwan_lab::backend::{Backend, BackendConfig};
 use mcwan_routing::rule::{Retry, Rule, Timeouts};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -97,7 +96,7 @@ async fn request(tcp: &mut tokio::net::TcpStream, bytes: &mut Vec<u8>) -> Option
     loop {
         let text = String::from_utf8_lossy(bytes).to_lowercase();
         if let Some(end) = text.find("\r\n\r\n").map(|e| e + 4) {
-            let length = text[..end].split("content-length: ").nth(1);
+            let length = text.get(..end).unwrap().split("content-length: ").nth(1);
             let length: usize =
                 length.map_or(0, |l| l.split("\r\n").next().unwrap().parse().unwrap());
             if bytes.len() >= end + length {

@@ -140,6 +140,8 @@ fn grpc_goes_through_both_gateways_with_its_trailers() {
             .send("POST", "http://a.example/pay.Payment/Pay", &headers, &body)
             .await;
         assert_eq!(answer.status, 200);
+        let wan = |name: &http::HeaderName| name.as_str().starts_with("x-mc-wan");
+        assert!(!answer.headers.keys().any(wan), "{:?}", answer.headers);
         assert!(answer.body == body, "{}", answer.body.len());
         assert_eq!(answer.trailers.unwrap()["grpc-status"], "0");
         near.gateway.stop().await;

@@ -34,7 +34,7 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
     runtime.block_on(async {
         tokio::time::timeout(PATIENCE * 4, test)
             .await
-            .expect("the test is stuck")
+            .expect("the test is stuck");
     });
     runtime.shutdown_background();
 }

@@ -73,6 +73,28 @@ fn the_backend_sees_the_clients_host_and_nobody_sees_the_wan_headers() {
 }
 
 #[test]
+fn a_client_that_expects_leave_to_continue_gets_it_from_the_near_gateway() {
+    world::run(async {
+        let backend = Backend::start(BackendConfig::http1("one")).await.unwrap();
+        let (far, port) = ingress(http1(&[backend.address()])).await;
+        let (near, socket) = egress(&[("cluster-1", port)]).await;
+        let mut raw = Raw::connect(socket).await;
+        raw.send("POST /echo HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 5\r\nconnection: close\r\n\r\n")
+            .await;
+        let leave = raw.read_until(|t| t.contains("\r\n\r\n")).await;
+        assert!(leave.starts_with("HTTP/1.1 100 "), "{leave}");
+        raw.send("hello").await;
+        let answer = raw.read_all().await;
+        assert!(
+            answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("hello"),
+            "{answer}"
+        );
+        near.gateway.stop().await;
+        far.gateway.stop().await;
+    });
+}
+
+#[test]
 fn a_request_that_the_far_gateway_did_not_send_goes_to_the_next_cluster_whatever_its_method() {
     world::run(async {
         let backend = Backend::start(BackendConfig::http1("one")).await.unwrap();

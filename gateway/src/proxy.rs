@@ -3,6 +3,7 @@
 //! * [`request`] — from the header to a plan.
 //! * [`attempt`] — choice of an endpoint, and what became of it.
 //! * [`forward`] — the request as an upstream gets it.
+//! * [`outcome`], [`finish`] — what an answer or an error means; the report at the end.
 //! * [`answer`] — answers of the gateway's own.
 //! * [`mirror`], [`spool`] — bodies that go out more than once.
 //! * [`wan`], [`header`] — headers.
@@ -12,6 +13,7 @@ mod answer;
 mod attempt;
 mod budget;
 mod context;
+mod finish;
 mod forward;
 mod header;
 mod mirror;
@@ -311,7 +313,7 @@ impl ProxyHttp for Edge {
     }
 
     async fn logging(&self, session: &mut Session, _e: Option<&Error>, ctx: &mut RequestContext) {
-        self.complete(session, ctx);
+        ctx.complete(session);
     }
 
     fn suppress_error_log(&self, _session: &Session, _ctx: &RequestContext, _e: &Error) -> bool {

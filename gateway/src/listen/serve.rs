@@ -29,6 +29,9 @@ const WAN_STREAM_WINDOW: u32 = 1 << 20;
 const WAN_CONNECTION_WINDOW: u32 = 8 << 20;
 /// Largest frame on a WAN listener, in bytes.
 const WAN_FRAME: u32 = 64 << 10;
+/// A tunnel connection without requests is closed after this long. The egress gateway keeps such connections ready and
+/// replaces them by age; what it left behind must go in the end.
+const WAN_IDLE: Duration = Duration::from_secs(3600);
 /// Streams of one HTTP/2 connection: of ordinary clients, and of a peer's egress gateway, which multiplexes many.
 const STREAMS: u32 = 250;
 const WAN_STREAMS: u32 = 1024;
@@ -49,7 +52,7 @@ impl Server {
     fn new(proxy: &Arc<Proxy>, limits: &Limits, h2: bool, wan: bool) -> Arc<Self> {
         let mut options = HttpServerOptions::default();
         options.h2c = h2;
-        options.h2_idle_timeout = Some(limits.idle);
+        options.h2_idle_timeout = Some(if wan { WAN_IDLE } else { limits.idle });
         Arc::new(Self {
             proxy: Arc::clone(proxy),
             options,

@@ -25,6 +25,8 @@ pub struct RequestContext {
     pub(super) start: Instant,
     pub(super) started_at: SystemTime,
     pub(super) connection: Option<SharedConnection>,
+    /// The request, until it is reported.
+    pub(super) asked: Option<super::finish::Asked>,
     pub(super) trace: Option<TraceContext>,
     pub(super) request_id: Option<RequestId>,
     pub(super) rule: Option<RuleId>,
@@ -77,6 +79,7 @@ impl RequestContext {
             start: Instant::now(),
             started_at: SystemTime::now(),
             connection: None,
+            asked: None,
             trace: None,
             request_id: None,
             rule: None,

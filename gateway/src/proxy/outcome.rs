@@ -1,10 +1,7 @@
-//! What an upstream's answer or an error means for the request: pass it on, try again, or give up; and the report at
-//! the end.
+//! What an upstream's answer or an error means for the request: pass it on, try again, or give up.
 
-use http::header::USER_AGENT;
 use mcwan_routing::failure::Failure;
 use mcwan_routing::retry;
-use mcwan_routing::spec::Role;
 use pingora_error::{Error, ErrorSource, ErrorType, Result, RetryType};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -12,8 +9,7 @@ use pingora_proxy::Session;
 use super::attempt::{Ended, Exchange};
 use super::context::RequestContext;
 use super::wan::Origin;
-use super::{Edge, OUR_FAILURE, request, wan};
-use crate::observe::Completed;
+use super::{Edge, OUR_FAILURE};
 
 /// What is known of the request on `session`.
 pub(super) fn exchange(session: &Session, ctx: &RequestContext) -> Exchange {
@@ -94,47 +90,6 @@ impl Edge {
         ctx.failure = None;
         Ok(())
     }
-
-    /// Reports the finished request.
-    pub(super) fn complete(&self, session: &Session, ctx: &mut RequestContext) {
-        ctx.end_attempt(if ctx.failure.is_some() {
-            "given_up"
-        } else {
-            ""
-        });
-        let (Some(trace), Some(request_id)) = (&ctx.trace, &ctx.request_id) else {
-            return;
-        };
-        let client = session.req_header();
-        let downstream = session.as_downstream();
-        let connection = ctx.connection.as_deref();
-        let ingress = ctx.role() == Role::Ingress;
-        self.observer.completed(&Completed {
-            start: ctx.started_at,
-            duration: ctx.start.elapsed(),
-            role: ctx.role(),
-            method: &client.method,
-            authority: request::authority(client),
-            path: client
-                .uri
-                .path_and_query()
-                .map_or("/", |p| p.as_str())
-                .as_bytes(),
-            protocol: protocol(client.version),
-            user_agent: client.headers.get(USER_AGENT).map_or(b"", |v| v.as_bytes()),
-            downstream: connection.map(|c| c.client),
-            local: connection.map(|c| c.socket),
-            source_cluster: wan::source(&client.headers).filter(|_| ingress),
-            trace,
-            request_id,
-            status: session.response_written().map_or(0, |r| r.status.as_u16()),
-            bytes_received: whole(downstream.body_bytes_read()),
-            bytes_sent: whole(downstream.body_bytes_sent()),
-            rule: ctx.linked(),
-            attempts: &ctx.attempts,
-            failure: ctx.failure,
-        });
-    }
 }
 
 /// Why an answer should not be passed on if there is something better; None for most.
@@ -154,17 +109,4 @@ fn rejected(upstream: &ResponseHeader, ctx: &RequestContext) -> Option<Ended> {
         .codes
         .contains(&status)
         .then_some(Ended::Status(status))
-}
-
-fn whole(n: usize) -> u64 {
-    u64::try_from(n).unwrap_or(u64::MAX)
-}
-
-/// Names of the protocols that clients can speak here.
-const fn protocol(version: http::Version) -> &'static str {
-    match version {
-        http::Version::HTTP_2 => "HTTP/2",
-        http::Version::HTTP_10 => "HTTP/1.0",
-        _ => "HTTP/1.1",
-    }
 }

@@ -91,6 +91,7 @@ impl Edge {
     fn identify(&self, request: &RequestHeader, ctx: &mut RequestContext) {
         let mut random = || fastrand::u64(..);
         ctx.trace = Some(TraceContext::of(&request.headers, self.sample, &mut random));
+        ctx.remember(request, &self.observer);
         ctx.request_id = Some(RequestId::of(&request.headers, &mut random));
     }
 

@@ -84,6 +84,8 @@ fn a_client_that_is_gone_holds_no_connection() {
         tokio::time::timeout(Duration::from_secs(10), gone)
             .await
             .expect("the connection is still held");
+        let metrics = world.metrics.encode().unwrap();
+        assert!(metrics.contains("client_gone"), "{metrics}");
         world.gateway.stop().await;
     });
 }
@@ -204,6 +206,27 @@ fn connections_beyond_the_limit_are_closed_and_earlier_ones_go_on() {
         assert_eq!(third.read_all().await, "");
         first.send(request).await;
         assert_eq!(answers(&first.read_until(complete).await), 1);
+        world.gateway.stop().await;
+    });
+}
+
+#[test]
+fn an_answer_that_comes_before_the_end_of_the_body_reaches_the_client() {
+    world::run(async {
+        let (world, socket) = World::with_rules(vec![], &[]).await;
+        for _ in 0..10 {
+            let mut raw = Raw::connect(socket).await;
+            let body = "b".repeat(4 << 20);
+            let head = format!(
+                "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            raw.send(head).await;
+            // The client reads only when it has sent everything, or cannot send any more.
+            let _may_be_cut = raw.0.write_all(body.as_bytes()).await;
+            let answer = raw.read_all().await;
+            assert!(answer.starts_with("HTTP/1.1 404 "), "{answer:?}");
+        }
         world.gateway.stop().await;
     });
 }

@@ -43,6 +43,7 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
 pub(crate) struct World {
     pub(crate) gateway: Gateway,
     pub(crate) spec: TableSpec,
+    pub(crate) metrics: Metrics,
 }
 
 impl World {
@@ -55,6 +56,7 @@ impl World {
         Self {
             gateway: Gateway::start(config, table, Arc::new(observer)).unwrap(),
             spec: TableSpec::default(),
+            metrics,
         }
     }
 

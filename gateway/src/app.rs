@@ -19,7 +19,7 @@ pub use gateway::{Config, End, Gateway};
 
 /// Exit status for wrong usage (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
-/// Exit status when the gateway cannot start, or had to cut connections at the end.
+/// Exit status when the gateway cannot start, or was ended by a second signal.
 const FAILED: u8 = 1;
 
 /// Parses the arguments and runs until a signal. Returns the status to exit with: 0 after a clean end, 1 when something
@@ -38,7 +38,7 @@ pub fn main() -> ExitCode {
     }
     match run::run(&args) {
         Ok(run::Verdict::Clean) => ExitCode::SUCCESS,
-        Ok(run::Verdict::Cut) => ExitCode::from(FAILED),
+        Ok(run::Verdict::Hurried) => ExitCode::from(FAILED),
         Err(e) => tell(&format!("{e:#}"), FAILED),
     }
 }

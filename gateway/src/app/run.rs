@@ -23,10 +23,10 @@ use crate::standalone::{Parts, Settings, Standalone};
 /// How the program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// All requests finished.
+    /// In order: requests finished, or had their time.
     Clean,
-    /// Some had to be cut, or a second signal came.
-    Cut,
+    /// By a second signal.
+    Hurried,
 }
 
 /// Runs until a signal.
@@ -118,7 +118,7 @@ async fn until_signal(
         ended = gateway.stop() => ended,
         signal = signals.next() => {
             tracing::warn!("{signal} again: ending at once");
-            return Ok(Verdict::Cut);
+            return Ok(Verdict::Hurried);
         }
     };
     match ended {

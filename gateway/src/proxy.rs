@@ -1,12 +1,12 @@
 //! The life of a request: listener → rule → filters → plan → attempt → (retry | failover) → answer → log and metrics.
 //!
-//! * [`request`] — from the header to a plan.
-//! * [`attempt`] — choice of an endpoint, and what became of it.
-//! * [`forward`] — the request as an upstream gets it.
-//! * [`outcome`], [`finish`] — what an answer or an error means; the report at the end.
-//! * [`answer`] — answers of the gateway's own.
-//! * [`mirror`], [`spool`] — bodies that go out more than once.
-//! * [`wan`], [`header`] — headers.
+//! * `request` — from the header to a plan.
+//! * `attempt` — choice of an endpoint, and what became of it.
+//! * `forward` — the request as an upstream gets it.
+//! * `outcome`, `finish` — what an answer or an error means; the report at the end.
+//! * `answer` — answers of the gateway's own.
+//! * `mirror`, `spool` — bodies that go out more than once.
+//! * `wan`, `header` — headers.
 //! * [`shared`] — the one Pingora proxy that runs all this.
 
 mod answer;

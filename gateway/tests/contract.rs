@@ -1,6 +1,14 @@
 //! The contract of standalone mode (DESIGN §10), held by real processes: the seed's objects in, requests through the
 //! right tunnel, files that change and break, signals. Nothing here looks inside the gateway.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of #[test] functions: a surprise ends the test"
+)]
+
 #[path = "contract/world.rs"]
 mod world;
 

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 static NEXT: AtomicU8 = AtomicU8::new(1);
 
-/// One `ClusterSet`, seen alike by all its gateways. Dropping it kills them.
+/// One ClusterSet, seen alike by all its gateways. Dropping it kills them.
 pub(crate) struct World {
     dir: TempDir,
     net: (u8, u8),
@@ -113,7 +113,7 @@ impl World {
         self.path().join(format!("cluster-{cluster}")).join(name)
     }
 
-    /// Writes a file in one step, as an editor or a ConfigMap volume does.
+    /// Writes a file in one step, as an editor or a `ConfigMap` volume does.
     pub(crate) fn write(&self, cluster: u8, name: &str, text: &str) {
         let file = self.file(cluster, name);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();

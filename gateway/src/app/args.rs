@@ -12,7 +12,7 @@ use crate::observe::access_log::Sink;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "mcwan-gateway", version, about)]
 pub struct Args {
-    /// Directory of manifests: DIR/<cluster>/*.yaml holds what `kubectl apply` would have put into that cluster.
+    /// Directory of manifests: `DIR/<cluster>/*.yaml` holds what `kubectl apply` would have put into that cluster.
     #[arg(long, value_name = "DIR", env = "MCWAN_CLUSTERSET")]
     pub clusterset: PathBuf,
 

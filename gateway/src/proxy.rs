@@ -32,6 +32,7 @@ use http::StatusCode;
 use http::header::{HeaderValue, ORIGIN};
 use mcwan_routing::failure::Failure;
 use mcwan_routing::spec::Role;
+use pingora_core::modules::http::HttpModules;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -116,6 +117,9 @@ impl ProxyHttp for Edge {
     fn new_ctx(&self) -> RequestContext {
         RequestContext::new(self.table.load())
     }
+
+    /// None: Pingora's default is a compression module that every header and body chunk would pass, switched off.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn early_request_filter(
         &self,

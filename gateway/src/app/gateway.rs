@@ -177,6 +177,8 @@ impl DataPlane {
     fn run(self) {
         let conf = ServerConf {
             threads: self.config.threads,
+            // One thread has nobody to steal from; the runtime for that is cheaper.
+            work_stealing: self.config.threads > 1,
             // A request's own plan bounds its attempts; this only must not be less.
             max_retries: MOST_ATTEMPTS,
             // We drain ourselves: Pingora would sleep for 300 s, even when idle.

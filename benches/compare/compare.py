@@ -200,7 +200,7 @@ def version(*argv):
 def heading(a):
     cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo", encoding="ascii") if l.startswith("model name")), "?")
     commit = version("git", "-C", str(pathlib.Path(__file__).parent), "describe", "--always", "--dirty")
-    print(f"## {datetime.date.today()}, commit {commit}\n\n{cpu}, {platform.release()}; gateway `--release`; {version(str(a.envoy), '--version')}; "
+    print(f"## {datetime.date.today()}, commit {commit}\n\n{cpu}, {platform.release()}; gateway `--release`; Envoy {version(str(a.envoy), '--version').split('/')[-4]}; "
           f"{version('haproxy', '-v')}; {version('nginx', '-v')}; {version(str(a.oha), '--version')}")
 
 

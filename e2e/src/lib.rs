@@ -1,0 +1,1 @@
+//! What the tests against real API servers need: API servers, namespaces of the network, processes.

@@ -39,11 +39,13 @@ without mcwan-routing tokio 'kube*' k8s-openapi 'pingora*' hyper
 without mcwan-gateway-api tokio kube-client kube-runtime hyper 'pingora*'
 without mcwan-k8s tokio kube-client kube-runtime hyper 'pingora*'
 without mcwan-telemetry 'kube*' k8s-openapi 'pingora*' mcwan-k8s mcwan-routing
-without mcwan-gateway mcwan-lab kube-client
+without mcwan-watch "pingora*"
+without mcwan-gateway mcwan-lab mcwan-controller
+without mcwan-controller "pingora*" mcwan-gateway mcwan-lab
 without mcwan-lab 'kube*' 'pingora*' mcwan-k8s mcwan-routing
-without mcwanctl 'pingora*' mcwan-gateway
+without mcwanctl "pingora*" mcwan-gateway mcwan-controller
 single kube kube-core k8s-openapi rustls hyper h2 http tokio
-for crate in mcwan-gateway mcwanctl; do
+for crate in mcwan-gateway mcwan-controller mcwanctl; do
   without "$crate" openssl openssl-sys native-tls aws-lc-rs aws-lc-sys
 done
 

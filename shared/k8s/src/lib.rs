@@ -10,6 +10,7 @@
 //! * [`offer`] — what a cluster offers to its peers.
 //! * [`render`] — exports of the `ClusterSet` to standard Gateway API objects.
 //! * [`translate`] — Gateway API objects to the routing table.
+//! * [`served`] — what a gateway says that it serves.
 //! * [`pipeline`] — offer, render and translate in one go, for directories of manifests.
 //! * [`problem`] — a user's mistake, with object, condition, reason and hint.
 //!
@@ -27,5 +28,6 @@ pub mod pipeline;
 pub mod policy;
 pub mod problem;
 pub mod render;
+pub mod served;
 pub mod snapshot;
 pub mod translate;

@@ -21,7 +21,10 @@ use crate::kinds::about::ClusterProperty;
 use crate::kinds::{mcs, wan};
 use crate::problem::ObjectRef;
 
-pub(crate) mod reader;
+mod defaults;
+pub(crate) mod kind;
+
+pub use kind::{Kind, Misread, kinds};
 
 /// Namespace and name; the namespace is empty for cluster-scoped kinds.
 pub type Key = (String, String);
@@ -47,9 +50,9 @@ macro_rules! objects {
                 match self { $( Self::$variant(o) => key(o.as_ref()), )+ }
             }
 
-            /// One reader for each kind.
-            pub(crate) fn readers() -> Vec<reader::Reader> {
-                vec![ $( reader::reader::<$ty>(), )+ ]
+            /// Each kind once.
+            pub(crate) fn all_kinds() -> Vec<Kind> {
+                vec![ $( kind::kind::<$ty>(), )+ ]
             }
 
             /// Metadata.

@@ -35,6 +35,9 @@ use self::routes::Walk;
 use crate::problem::Problem;
 use crate::snapshot::ClusterSnapshot;
 
+pub(crate) use index::GATEWAY_GROUP;
+pub(crate) use sets::gateway_key;
+
 /// Which Gateways a process serves, and how it binds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {

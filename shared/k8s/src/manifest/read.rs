@@ -1,7 +1,6 @@
 //! A tree of values to typed objects: which kind it is, what may be missing, and what is wrong with it.
 
 mod check;
-mod defaults;
 
 use std::fmt::Write as _;
 
@@ -9,7 +8,8 @@ use serde_json::Value;
 
 use super::tree::{Content, Node, Step};
 use super::{Manifest, ManifestError, Parsed};
-use crate::object::reader::{READERS, ReadError, Reader};
+use crate::object::kind::ReadError;
+use crate::object::{Kind, kinds};
 
 /// Where the object that is being read stands.
 #[derive(Debug, Clone, Copy)]
@@ -94,27 +94,26 @@ pub(super) fn document(manifest: &mut Manifest, number: u32, node: &Node) {
 
 /// Reads one object.
 fn object(manifest: &mut Manifest, place: Place<'_>) {
-    let reader = match check::reader(&READERS, place) {
-        Ok(Some(reader)) => reader,
+    let kind = match check::kind(kinds(), place) {
+        Ok(Some(kind)) => kind,
         Ok(None) => {
             manifest.skipped = manifest.skipped.saturating_add(1);
             return;
         }
         Err(error) => return manifest.errors.push(error),
     };
-    let mistakes = check::metadata(reader, place);
+    let mistakes = check::metadata(kind, place);
     if !mistakes.is_empty() {
         manifest.errors.extend(mistakes);
         return;
     }
-    let mut value = place.node.to_value();
-    defaults::fill(reader, &mut value);
-    typed(manifest, place, reader, &value);
+    typed(manifest, place, kind);
 }
 
-fn typed(manifest: &mut Manifest, place: Place<'_>, reader: &Reader, value: &Value) {
+fn typed(manifest: &mut Manifest, place: Place<'_>, kind: &Kind) {
     let mut unknown = Vec::new();
-    let result = (reader.read)(value, &mut |path| unknown.push(steps(path)));
+    let mut value = place.node.to_value();
+    let result = kind.read_manifest(&mut value, &mut |path| unknown.push(steps(path)));
     match result {
         Ok(object) => manifest.objects.push(Parsed {
             object,
@@ -122,16 +121,16 @@ fn typed(manifest: &mut Manifest, place: Place<'_>, reader: &Reader, value: &Val
             line: place.node.line,
         }),
         Err(error) => {
-            manifest.errors.push(wrong_value(place, reader, &error));
+            manifest.errors.push(wrong_value(place, kind, &error));
             return;
         }
     }
-    // The readers of own kinds do not know the two fields that say which reader it is.
+    // The types of own kinds do not know the two fields that say which kind it is.
     unknown.retain(|path| *path != keys(&["apiVersion"]) && *path != keys(&["kind"]));
     let warnings = unknown.iter().map(|path| {
         let message = format!(
             "unknown field of {}; it does nothing: correct its name, or remove it",
-            reader.kind
+            kind.kind
         );
         place.mistake(path, message)
     });
@@ -139,7 +138,7 @@ fn typed(manifest: &mut Manifest, place: Place<'_>, reader: &Reader, value: &Val
 }
 
 /// A value that does not fit its field.
-fn wrong_value(place: Place<'_>, reader: &Reader, error: &ReadError) -> ManifestError {
+fn wrong_value(place: Place<'_>, kind: &Kind, error: &ReadError) -> ManifestError {
     let path: Vec<Step> = error
         .path()
         .iter()
@@ -152,27 +151,7 @@ fn wrong_value(place: Place<'_>, reader: &Reader, error: &ReadError) -> Manifest
             }
         })
         .collect();
-    let text = error.inner().to_string();
-    let advice = if text.starts_with("missing field") {
-        "add it"
-    } else if text.contains("expected a string")
-        && !text.contains("sequence")
-        && !text.contains("map")
-    {
-        "put the value in quotes"
-    } else if text.starts_with("unknown variant") {
-        "choose one of these"
-    } else {
-        "correct the value"
-    };
-    place.mistake(
-        &path,
-        format!(
-            "{text}; {advice} ({} {})",
-            reader.kind,
-            reader.api_version()
-        ),
-    )
+    place.mistake(&path, kind.explain(error))
 }
 
 /// The path of an unknown field. Optional values and wrappers are no steps in the text.

@@ -12,7 +12,7 @@ use crate::policy::{self, Accepted};
 use crate::snapshot::ClusterSnapshot;
 
 /// API group of the Gateway API.
-pub(super) const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
+pub(crate) const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 /// Label that ties an `EndpointSlice` to its Service.
 const SLICE_SERVICE_LABEL: &str = "kubernetes.io/service-name";
 /// Label that every namespace carries, whatever its manifest says (KEP-2161).

@@ -68,7 +68,7 @@ pub(super) fn of<'a>(
 }
 
 /// The Gateway that a set names; None when it names something else.
-pub(super) fn gateway_key((key, set): Set<'_>) -> Option<Key> {
+pub(crate) fn gateway_key((key, set): (&Key, &ListenerSet)) -> Option<Key> {
     let parent = &set.spec.parent_ref;
     let group = parent.group.as_deref().unwrap_or(GATEWAY_GROUP);
     let kind = parent.kind.as_deref().unwrap_or("Gateway");

@@ -1,21 +1,21 @@
-//! What a manifest may leave out.
+//! What an object may leave out, in a manifest and in an API server.
 
 use serde_json::{Map, Value};
 
+use super::Kind;
 use crate::names;
-use crate::object::reader::Reader;
 
 type Fields = Map<String, Value>;
 
 /// Fills in what kubectl and the API server would, and what our two Gateways need not say.
-pub(super) fn fill(reader: &Reader, object: &mut Value) {
+pub(super) fn fill(kind: &Kind, object: &mut Value) {
     let Some(object) = object.as_object_mut() else {
         return;
     };
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        namespace(reader, metadata);
+        namespace(kind, metadata);
     }
-    match (&*reader.group, &*reader.kind) {
+    match (&*kind.group, &*kind.kind) {
         ("gateway.networking.k8s.io", "Gateway") => gateway(object),
         // Everything in these specs is optional, and so are they.
         ("multicluster.x-k8s.io", "ServiceExport")
@@ -26,8 +26,8 @@ pub(super) fn fill(reader: &Reader, object: &mut Value) {
     }
 }
 
-fn namespace(reader: &Reader, metadata: &mut Fields) {
-    if !reader.namespaced {
+fn namespace(kind: &Kind, metadata: &mut Fields) {
+    if !kind.namespaced {
         metadata.remove("namespace");
     } else if metadata
         .get("namespace")

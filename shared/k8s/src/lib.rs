@@ -11,6 +11,7 @@
 //! * [`render`] — exports of the `ClusterSet` to standard Gateway API objects.
 //! * [`translate`] — Gateway API objects to the routing table.
 //! * [`served`] — what a gateway says that it serves.
+//! * [`status`] — the statuses of all kinds, out of problems and facts.
 //! * [`pipeline`] — offer, render and translate in one go, for directories of manifests.
 //! * [`problem`] — a user's mistake, with object, condition, reason and hint.
 //!
@@ -30,4 +31,5 @@ pub mod problem;
 pub mod render;
 pub mod served;
 pub mod snapshot;
+pub mod status;
 pub mod translate;

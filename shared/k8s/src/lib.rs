@@ -1,5 +1,6 @@
 //! Kubernetes objects in, a routing table and rendered objects out; all of it as functions of values.
 //!
+//! * [`access`] — how one cluster may read the outbox of another.
 //! * [`kinds`] — own kinds (`mc-wan.l7mp.io`) and MCS kinds (`multicluster.x-k8s.io`, `about.k8s.io`).
 //! * [`manifest`] — YAML text to objects, with file, document, line and field of each mistake.
 //! * [`files`] — the files of a cluster put together, with the place of each object.
@@ -12,12 +13,15 @@
 //! * [`translate`] — Gateway API objects to the routing table.
 //! * [`served`] — what a gateway says that it serves.
 //! * [`status`] — the statuses of all kinds, out of problems and facts.
+//! * [`outbox`] — an offer as objects that peers read, and a peer's objects as an offer.
+//! * [`peers`] — what is known of each peer, and what is in force while it cannot be reached.
 //! * [`pipeline`] — offer, render and translate in one go, for directories of manifests.
 //! * [`problem`] — a user's mistake, with object, condition, reason and hint.
 //!
 //! Deliberately absent: a Kubernetes client, tokio, clocks. [`render`] and [`translate`] cannot fail: a bad object yields a
 //! [`Problem`](problem::Problem) and leaves the others alone.
 
+pub mod access;
 pub mod duration;
 pub mod files;
 pub mod kinds;
@@ -25,6 +29,8 @@ pub mod manifest;
 pub mod names;
 pub mod object;
 pub mod offer;
+pub mod outbox;
+pub mod peers;
 pub mod pipeline;
 pub mod policy;
 pub mod problem;

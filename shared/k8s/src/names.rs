@@ -6,6 +6,10 @@ use sha2::{Digest, Sha256};
 
 /// Namespace of the rendered gateways and routes.
 pub const NAMESPACE: &str = "mc-wan";
+/// Namespace of the last-known copies of the peers' outboxes; peers cannot read it.
+pub const CACHE_NAMESPACE: &str = "mc-wan-cache";
+/// Name of the Lease in [`NAMESPACE`] that the controller holds; peers tell by it that the outbox is looked after.
+pub const LEASE: &str = "mcwan-controller";
 /// Name of the `GatewayClass`.
 pub const GATEWAY_CLASS: &str = "mc-wan";
 /// `controllerName` of the `GatewayClass`.
@@ -28,6 +32,12 @@ pub const WAN_POLICY_ANNOTATION: &str = "mc-wan.l7mp.io/wan-policy";
 pub const DEFAULT_ANNOTATION: &str = "mc-wan.l7mp.io/default";
 /// Domain of multi-cluster services.
 pub const CLUSTERSET_DOMAIN: &str = "svc.clusterset.local";
+
+/// Whether a namespace's services are never shared between clusters: Kubernetes' own namespaces and ours.
+#[must_use]
+pub fn is_private_namespace(namespace: &str) -> bool {
+    namespace.starts_with("kube-") || namespace == NAMESPACE || namespace.starts_with("mc-wan-")
+}
 
 /// Host of a service as clients call it.
 #[must_use]

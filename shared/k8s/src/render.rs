@@ -60,6 +60,8 @@ use crate::offer::{PeerOffer, offer};
 use crate::problem::Problem;
 use crate::snapshot::ClusterSnapshot;
 
+pub use meta::is_ours;
+
 use members::Members;
 use merge::MultiService;
 use output::Output;
@@ -134,7 +136,7 @@ fn namespaces(snapshot: &ClusterSnapshot) -> BTreeSet<String> {
         .map(|(_, name): &Key| name.clone());
     let lived_in = snapshot
         .iter()
-        .filter(|o| !meta::is_ours(o.meta()))
+        .filter(|o| !is_ours(o.meta()))
         .map(|o| o.key().0);
     named
         .chain(lived_in)

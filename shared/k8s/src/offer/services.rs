@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{ServicePort, ServiceSpec};
 use super::endpoints::Slices;
 use super::{OfferedPort, OfferedService};
 use crate::kinds::{mcs, wan};
-use crate::names::{NAMESPACE, WAN_POLICY_ANNOTATION};
+use crate::names::{WAN_POLICY_ANNOTATION, is_private_namespace};
 use crate::object::{Key, annotation, created, reference};
 use crate::problem::{ObjectRef, Problem};
 use crate::snapshot::ClusterSnapshot;
@@ -72,7 +72,7 @@ impl Refusal {
 /// The Service that is exported; or why it cannot be.
 fn exported<'a>(snapshot: &'a ClusterSnapshot, key: &Key) -> Result<&'a ServiceSpec, Refusal> {
     let (namespace, name) = key;
-    if namespace.starts_with("kube-") || namespace == NAMESPACE {
+    if is_private_namespace(namespace) {
         return Err(Refusal {
             reason: "ForbiddenNamespace",
             message: format!("services of namespace {namespace} are never exported"),

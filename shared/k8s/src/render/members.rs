@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::output::Output;
 use super::report;
-use crate::names::{self, is_label};
+use crate::names::{is_label, is_private_namespace};
 use crate::offer::{OfferedService, PeerOffer};
 use crate::problem::Problem;
 
@@ -133,7 +133,7 @@ fn refusal(service: &OfferedService) -> Option<(&'static str, &'static str)> {
             "its namespace or name is not a dns label of at most 63 characters; it is not used",
         ));
     }
-    (namespace.starts_with("kube-") || namespace == names::NAMESPACE).then_some((
+    is_private_namespace(namespace).then_some((
         "ForbiddenNamespace",
         "services of kube-* and mc-wan are never shared between clusters; it is not used",
     ))

@@ -34,7 +34,8 @@ pub(super) fn of_service(namespace: &str, name: &str, (ns, service): (&str, &str
 }
 
 /// Whether an object carries the label of rendered objects.
-pub(super) fn is_ours(meta: &ObjectMeta) -> bool {
+#[must_use]
+pub fn is_ours(meta: &ObjectMeta) -> bool {
     label(meta, names::MANAGED_BY.0) == Some(names::MANAGED_BY.1)
 }
 

@@ -26,6 +26,7 @@ use crate::offer::{OfferedPolicy, OfferedService};
     derive = "PartialEq",
     doc = "This cluster as its peers see it. Written by the controller only.",
     printcolumn(name = "Cluster", type_ = "string", json_path = ".spec.cluster"),
+    printcolumn(name = "Services", type_ = "integer", json_path = ".spec.services"),
     printcolumn(
         name = "Age",
         type_ = "date",
@@ -47,8 +48,13 @@ pub struct PublishedClusterSpec {
     pub trust_bundle: Option<String>,
     /// Its accepted WAN policies.
     pub policies: Vec<OfferedPolicy>,
-    /// Rises with every complete publication. A list of services counts as complete only beside an equal number here.
-    pub synced: i64,
+    /// How many `PublishedService`s it has. A reader believes that a service was withdrawn only while what it reads is not
+    /// less than this.
+    #[serde(default)]
+    pub services: u32,
+    /// Whether the controller had seen all of its cluster when it wrote this. Without it a list withdraws nothing.
+    #[serde(default)]
+    pub synced: bool,
 }
 
 /// One exported service; the object is named `<namespace>.<name>`, which is unambiguous: both are labels.

@@ -143,7 +143,7 @@ fn served<K: kube::Resource<DynamicType = ()>>(object: &K) -> ServedObject {
     }
 }
 
-/// As [`served`], for an object of any kind: what a controller compares with.
+/// An object as a gateway would list it: what a controller compares with.
 #[must_use]
 pub fn of(object: &Object) -> ServedObject {
     let meta = object.meta();

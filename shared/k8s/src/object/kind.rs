@@ -9,7 +9,8 @@ use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Object, defaults};
+use super::{Key, Object, defaults};
+use crate::problem::{ObjectRef, Problem};
 
 /// Called with the path of each field that the kind does not know.
 pub(crate) type Unknown<'a> = &'a mut dyn FnMut(&serde_ignored::Path<'_>);
@@ -67,6 +68,27 @@ impl fmt::Display for Misread {
 }
 
 impl std::error::Error for Misread {}
+
+impl Misread {
+    /// The mistake as a problem of the object at `key`. `kept` says whether an earlier version of it stays in force.
+    #[must_use]
+    pub fn problem(self, kind: &Kind, (namespace, name): &Key, kept: bool) -> Problem {
+        let object = ObjectRef {
+            group: kind.group.to_string(),
+            kind: kind.kind.to_string(),
+            namespace: namespace.clone(),
+            name: name.clone(),
+        };
+        let hint = if kept {
+            "correct the object; its last good version stays in force"
+        } else {
+            "correct the object; until then it is left out"
+        };
+        Problem::error(object, ("Accepted", "Malformed"), self.message)
+            .in_field(self.field)
+            .advise(hint)
+    }
+}
 
 impl Kind {
     /// The `apiVersion` that objects are written with.

@@ -15,6 +15,7 @@
 //! * [`status`] — the statuses of all kinds, out of problems and facts.
 //! * [`outbox`] — an offer as objects that peers read, and a peer's objects as an offer.
 //! * [`peers`] — what is known of each peer, and what is in force while it cannot be reached.
+//! * [`operator`] — everything the controller writes, as a function of what it sees.
 //! * [`pipeline`] — offer, render and translate in one go, for directories of manifests.
 //! * [`problem`] — a user's mistake, with object, condition, reason and hint.
 //!
@@ -29,6 +30,7 @@ pub mod manifest;
 pub mod names;
 pub mod object;
 pub mod offer;
+pub mod operator;
 pub mod outbox;
 pub mod peers;
 pub mod pipeline;

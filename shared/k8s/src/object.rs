@@ -86,6 +86,22 @@ macro_rules! objects {
                     match object { $( Object::$variant(o) => { self.$field.remove(&key(o.as_ref())); } )+ }
                 }
 
+                /// The object of the same kind, namespace and name.
+                #[must_use]
+                pub fn same(&self, object: &Object) -> Option<Object> {
+                    match object { $( Object::$variant(o) => self.$field.get(&key(o.as_ref())).cloned().map(Object::$variant), )+ }
+                }
+
+                /// The object that a reference names.
+                #[must_use]
+                pub fn find(&self, object: &ObjectRef) -> Option<Object> {
+                    let key = (object.namespace.clone(), object.name.clone());
+                    $( if <$ty>::kind(&()) == object.kind && <$ty>::group(&()) == object.group {
+                        return self.$field.get(&key).cloned().map(Object::$variant);
+                    } )+
+                    None
+                }
+
                 /// All objects, kind by kind, sorted.
                 pub fn iter(&self) -> impl Iterator<Item = Object> + '_ {
                     std::iter::empty()$( .chain(self.$field.values().cloned().map(Object::$variant)) )+

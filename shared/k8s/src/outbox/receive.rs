@@ -1,7 +1,6 @@
 //! A peer's objects, none of them believed.
 
 mod cluster;
-mod endpoints;
 mod service;
 
 use jiff::Timestamp;

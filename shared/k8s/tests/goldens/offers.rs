@@ -19,7 +19,6 @@ pub(crate) fn policies() -> PeerOffer {
         name: name.to_owned(),
         port,
         tunnel: "t".to_owned(),
-        ..OfferedPolicy::default()
     };
     PeerOffer {
         policies: vec![policy("x-y", 31111), policy("x.y", 31112)],
@@ -58,7 +57,6 @@ fn policy() -> impl Strategy<Value = OfferedPolicy> {
             name: name.to_owned(),
             port,
             tunnel: tunnel.to_owned(),
-            ..OfferedPolicy::default()
         })
 }
 

@@ -19,8 +19,10 @@ demo: ## Play the four user stories on this machine: no root, no Kubernetes (ARG
 	@$(CARGO) build --locked -p mcwan-gateway -p mcwanctl
 	@$(CARGO) run --locked --quiet -p mcwanctl -- demo $(ARGS)
 
-test: ## Run all tests
-	@scripts/setup.sh build
+test: ## Run all tests; as root also those against real API servers (e2e), which are built first
+	@scripts/setup.sh test
+	@if [ "$$(id -u)" = 0 ]; then scripts/kube.sh >/dev/null; fi
+	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked --workspace
 	@scripts/samples.sh
 	@echo "make test: all tests passed"

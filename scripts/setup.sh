@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh build|lint: sees to it that what the build (or the lints, too) needs is there.
+# setup.sh build|test|lint: sees to it that what the build (or the tests, or the lints, too) needs is there.
 #
 # On Debian as root it installs what is missing, after saying so; otherwise it prints the command to run and ends with 1.
 # Rust itself is assumed: rustup reads rust-toolchain.toml and fetches that toolchain by itself.
@@ -35,8 +35,11 @@ packages=()
 compiles || packages+=(gcc libc6-dev)
 command -v make >/dev/null || packages+=(make)
 command -v cmake >/dev/null || packages+=(cmake)
-# The lints go on without these.
+# The tests and the lints go on without these.
 optional=()
+if [ "${1:-build}" = test ] && [ "$(id -u)" = 0 ]; then
+  command -v ip >/dev/null || optional+=(iproute2)
+fi
 if [ "${1:-build}" = lint ]; then
   command -v shellcheck >/dev/null || optional+=(shellcheck)
 fi

@@ -1,5 +1,6 @@
 //! The API servers themselves: what the other tests stand on, and what only a real one can judge.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -60,13 +61,17 @@ async fn tokens(cluster: &mcwan_e2e::cluster::Cluster) -> Result<()> {
 async fn rendered() -> Result<()> {
     let cluster = cluster("servers", "judge").await?;
     let objects = cluster.objects();
+    let golden = golden_objects()?;
+    let count = golden.len();
+    let namespaces: BTreeSet<&str> = golden
+        .iter()
+        .filter_map(|o| o.pointer("/metadata/namespace").and_then(Value::as_str))
+        .collect();
+    for namespace in namespaces {
+        objects.create_namespace(namespace).await?;
+    }
     let mut refused = Vec::new();
-    let mut count = 0;
-    for object in golden_objects()? {
-        if let Some(namespace) = object.pointer("/metadata/namespace").and_then(Value::as_str) {
-            objects.create_namespace(namespace).await?;
-        }
-        count += 1;
+    for object in golden {
         if let Err(error) = objects.dry_run(object).await {
             refused.push(format!("{error:#}"));
         }

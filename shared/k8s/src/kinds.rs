@@ -2,8 +2,8 @@
 
 pub mod about;
 pub mod crds;
-
 pub mod mcs;
+mod optional;
 pub(crate) mod schema;
 pub mod wan;
 

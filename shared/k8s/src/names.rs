@@ -20,8 +20,6 @@ pub const INGRESS: &str = "mc-wan-ingress";
 pub const EGRESS: &str = "mc-wan-egress";
 /// Label of everything that is rendered; nothing without it is ever overwritten.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "mc-wan");
-/// Annotation of everything that is applied: digest of what was applied.
-pub const APPLIED_ANNOTATION: &str = "mc-wan.l7mp.io/applied";
 /// Label of a target Service: the peer cluster behind it.
 pub const CLUSTER_LABEL: &str = "mc-wan.l7mp.io/cluster";
 /// Labels of a rendered route: the multi-cluster service it is for.
@@ -32,6 +30,8 @@ pub const SERVICE_NAMESPACE_LABEL: &str = "mc-wan.l7mp.io/service-namespace";
 pub const WAN_POLICY_ANNOTATION: &str = "mc-wan.l7mp.io/wan-policy";
 /// Annotation of a `WANPolicy`: the policy of services that ask for none.
 pub const DEFAULT_ANNOTATION: &str = "mc-wan.l7mp.io/default";
+/// Annotation of an applied object: the hash of what was applied. Written by the controller only, and never rendered.
+pub const APPLIED_ANNOTATION: &str = "mc-wan.l7mp.io/applied";
 /// Domain of multi-cluster services.
 pub const CLUSTERSET_DOMAIN: &str = "svc.clusterset.local";
 

@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::SessionAffinityConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::wan::HttpRules;
+use crate::kinds::wan::{HttpRules, Sla};
 use crate::names;
 use crate::policy::{Accepted, accepted};
 use crate::problem::Problem;
@@ -35,8 +35,8 @@ pub struct PeerOffer {
     pub services: Vec<OfferedService>,
 }
 
-/// A `WANPolicy` as peers must agree on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A `WANPolicy` as peers must agree on it: what the SD-WAN between them classifies and measures by.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OfferedPolicy {
     /// Name.
@@ -45,6 +45,12 @@ pub struct OfferedPolicy {
     pub port: u16,
     /// Transport class.
     pub tunnel: String,
+    /// Code point of its packets, 0–63; absent: they are not marked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dscp: Option<u8>,
+    /// What it promises, where it promises anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sla: Option<Sla>,
 }
 
 /// One exported service.
@@ -85,6 +91,56 @@ pub struct OfferedService {
     /// `trafficDistribution` of the Service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic_distribution: Option<String>,
+    /// Ready endpoints of a headless Service, at most [`MAX_ENDPOINTS`] in all: who looks up its name gets these. Empty for
+    /// all other Services, whose endpoints are nobody else's affair.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub endpoints: Vec<OfferedEndpoints>,
+}
+
+/// Most addresses that a headless service offers, and most that anybody takes from a peer: what one `EndpointSlice` holds.
+pub const MAX_ENDPOINTS: usize = 1000;
+
+/// Endpoints of a headless service that listen on the same ports.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OfferedEndpoints {
+    /// Ports that they listen on: what the Service calls `targetPort`.
+    #[schemars(length(max = 100))]
+    pub ports: Vec<OfferedEndpointPort>,
+    /// The endpoints, sorted by address.
+    #[schemars(length(max = 1000))]
+    pub endpoints: Vec<OfferedEndpoint>,
+}
+
+/// A port of an endpoint.
+#[derive(
+    Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub struct OfferedEndpointPort {
+    /// Name of the Service's port; empty for an unnamed single port.
+    pub name: String,
+    /// `TCP`, `UDP` or `SCTP`.
+    pub protocol: String,
+    /// Application protocol, where given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_protocol: Option<String>,
+    /// Port number.
+    pub port: u16,
+}
+
+/// An endpoint of a headless service.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub struct OfferedEndpoint {
+    /// Address, in the exporting cluster's network.
+    pub address: IpAddr,
+    /// Host name that it is known by beside the service's (a pod of a `StatefulSet`): one RFC 1123 label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
 }
 
 /// A port of an exported service.
@@ -113,9 +169,11 @@ pub fn offer(snapshot: &ClusterSnapshot) -> (PeerOffer, Vec<Problem>) {
     problems.sort_unstable();
     problems.dedup();
     let offered = |p: Accepted| OfferedPolicy {
+        sla: sla(snapshot, &p.name),
         name: p.name,
         port: p.port,
         tunnel: p.tunnel,
+        dscp: p.dscp,
     };
     let offer = PeerOffer {
         cluster: snapshot.cluster.clone(),
@@ -124,6 +182,14 @@ pub fn offer(snapshot: &ClusterSnapshot) -> (PeerOffer, Vec<Problem>) {
         services,
     };
     (offer, problems)
+}
+
+/// What a policy promises; one that promises nothing has none.
+fn sla(snapshot: &ClusterSnapshot, policy: &str) -> Option<Sla> {
+    let policy = snapshot
+        .wan_policies
+        .get(&(String::new(), policy.to_owned()))?;
+    policy.spec.sla.clone().filter(|s| *s != Sla::default())
 }
 
 #[cfg(test)]

@@ -16,10 +16,11 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::kinds::optional::optional_spec;
 use crate::kinds::schema;
 
 /// Exports the Service of the same name.
-#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 #[kube(
     group = "multicluster.x-k8s.io",
     version = "v1beta1",
@@ -47,6 +48,11 @@ pub struct ServiceExportSpec {
     pub exported_annotations: Option<BTreeMap<String, String>>,
 }
 
+optional_spec!(ServiceExportSpec {
+    exported_labels: Option<BTreeMap<String, String>>,
+    exported_annotations: Option<BTreeMap<String, String>>,
+});
+
 /// Status of an export.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceExportStatus {
@@ -57,7 +63,7 @@ pub struct ServiceExportStatus {
 }
 
 /// A multi-cluster service as a cluster imports it. Only the controller creates and changes it.
-#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 #[kube(
     group = "multicluster.x-k8s.io",
     version = "v1beta1",
@@ -117,6 +123,18 @@ pub struct ServiceImportSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic_distribution: Option<String>,
 }
+
+optional_spec!(ServiceImportSpec {
+    ports: Vec<ImportPort>,
+    ips: Option<Vec<String>>,
+    #[serde(rename = "type")]
+    type_: String,
+    session_affinity: Option<String>,
+    session_affinity_config: Option<SessionAffinityConfig>,
+    ip_families: Option<Vec<String>>,
+    internal_traffic_policy: Option<String>,
+    traffic_distribution: Option<String>,
+});
 
 /// A port of a `ServiceImport`. There is no `targetPort`: that is the exporting cluster's affair.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::{ServicePort, ServiceSpec};
 
 use super::endpoints::Slices;
-use super::{OfferedPort, OfferedService};
+use super::{MAX_ENDPOINTS, OfferedPort, OfferedService};
 use crate::kinds::{mcs, wan};
 use crate::names::{WAN_POLICY_ANNOTATION, is_private_namespace};
 use crate::object::{Key, annotation, created, reference};
@@ -41,6 +41,9 @@ pub(super) fn all(snapshot: &ClusterSnapshot, problems: &mut Vec<Problem>) -> Ve
         match exported(snapshot, key) {
             Ok(spec) => {
                 problems.extend(export.uncarried(spec));
+                if headless(spec) {
+                    problems.extend(export.too_many(slices.addresses(key)));
+                }
                 if let Some(own) = export.own {
                     problems.extend(rules::check(own, &snapshot.cluster));
                 }
@@ -122,6 +125,22 @@ impl Export<'_> {
             .collect()
     }
 
+    /// A warning for a headless Service that has more endpoints than are offered.
+    fn too_many(&self, endpoints: usize) -> Vec<Problem> {
+        if endpoints <= MAX_ENDPOINTS {
+            return Vec::new();
+        }
+        let message = format!(
+            "{endpoints} endpoints are ready, of which the first {MAX_ENDPOINTS} by address are offered"
+        );
+        self.references()
+            .map(|object| {
+                Problem::warning(object, ("Ready", "TooManyEndpoints"), message.clone())
+                    .advise("export a service with a cluster ip, whose endpoints are not listed elsewhere, or split it")
+            })
+            .collect()
+    }
+
     fn offered(
         &self,
         (namespace, name): &Key,
@@ -135,7 +154,7 @@ impl Export<'_> {
             namespace: namespace.clone(),
             name: name.clone(),
             created: self.created(),
-            headless: spec.cluster_ip.as_deref() == Some("None"),
+            headless: headless(spec),
             ports: ports
                 .filter_map(|p| offered_port(p, slices.ready(&key, p)))
                 .collect(),
@@ -148,6 +167,11 @@ impl Export<'_> {
             session_affinity_config: spec.session_affinity_config.clone(),
             internal_traffic_policy: spec.internal_traffic_policy.clone(),
             traffic_distribution: spec.traffic_distribution.clone(),
+            endpoints: if headless(spec) {
+                slices.endpoints(&key, spec)
+            } else {
+                Vec::new()
+            },
         }
     }
 
@@ -177,6 +201,10 @@ impl Export<'_> {
                     .map(str::to_owned)
             })
     }
+}
+
+fn headless(spec: &ServiceSpec) -> bool {
+    spec.cluster_ip.as_deref() == Some("None")
 }
 
 fn protocol(port: &ServicePort) -> &str {

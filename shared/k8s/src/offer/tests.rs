@@ -294,6 +294,112 @@ fn headless_services_are_offered_as_such() {
 }
 
 #[test]
+fn a_headless_service_offers_its_ready_endpoints_with_their_host_names_and_target_ports() {
+    let service = SERVICE.replace("spec: {", "spec: {clusterIP: None, ");
+    let text = [
+        &service,
+        EXPORT,
+        &slice(
+            "a",
+            "{name: http, port: 80}, {name: other, port: 1}",
+            "{addresses: [10.0.0.2], hostname: web-1}, {addresses: [10.0.0.1], hostname: Not.Legal}, \
+             {addresses: [10.0.0.3], conditions: {ready: false}}",
+        ),
+        &slice("b", "{name: http, port: 80}", "{addresses: [10.0.0.1]}"),
+        &slice("c", "{name: http, port: 81}", "{addresses: ['fd00::1'], conditions: {ready: true}}"),
+    ]
+    .concat();
+    let (offer, problems) = of(&text);
+    assert_eq!(problems, Vec::<String>::new());
+    let shown: Vec<_> = offer.services[0]
+        .endpoints
+        .iter()
+        .map(|group| {
+            let ports: Vec<_> = group
+                .ports
+                .iter()
+                .map(|p| (p.name.as_str(), p.port))
+                .collect();
+            let endpoints: Vec<_> = group
+                .endpoints
+                .iter()
+                .map(|e| format!("{} {}", e.address, e.hostname.as_deref().unwrap_or("-")))
+                .collect();
+            (ports, endpoints)
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            (
+                vec![("http", 80)],
+                vec!["10.0.0.1 -".to_owned(), "10.0.0.2 web-1".to_owned()]
+            ),
+            (vec![("http", 81)], vec!["fd00::1 -".to_owned()]),
+        ]
+    );
+    let clustered = of(&text.replace("clusterIP: None, ", ""));
+    assert_eq!(clustered.0.services[0].endpoints, []);
+}
+
+#[test]
+fn a_headless_service_offers_at_most_a_thousand_endpoints() {
+    let service = SERVICE.replace("spec: {", "spec: {clusterIP: None, ");
+    let many = |from: u32, count: u32| -> String {
+        let one = |i: u32| format!("{{addresses: [10.0.{}.{}]}}", i / 250, i % 250);
+        (from..from + count).map(one).collect::<Vec<_>>().join(", ")
+    };
+    let text = [
+        &service,
+        EXPORT,
+        &slice("a", "{name: http, port: 80}", &many(0, 600)),
+        &slice("b", "{name: http, port: 81}", &many(600, 500)),
+    ]
+    .concat();
+    let (offer, problems) = of(&text);
+    let counts: Vec<usize> = offer.services[0]
+        .endpoints
+        .iter()
+        .map(|g| g.endpoints.len())
+        .collect();
+    assert_eq!(counts, [600, 400]);
+    assert_eq!(
+        problems,
+        ["ServiceExport secure/payment [] Ready/TooManyEndpoints"]
+    );
+}
+
+#[test]
+fn node_port_and_load_balancer_services_are_offered_like_those_with_a_cluster_ip() {
+    for kind in ["NodePort", "LoadBalancer"] {
+        let service = SERVICE.replace(
+            "spec: {",
+            &format!("spec: {{type: {kind}, clusterIP: 10.96.0.9, "),
+        );
+        let (offer, problems) = of(&[&service, EXPORT].concat());
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(
+            (offer.services.len(), offer.services[0].headless),
+            (1, false)
+        );
+    }
+}
+
+#[test]
+fn policies_are_offered_with_what_peers_must_agree_on() {
+    let policy = "apiVersion: mc-wan.l7mp.io/v1alpha1\nkind: WANPolicy\nmetadata: {name: high}\n\
+                  spec: {tunnel: business, port: 31111, dscp: EF, sla: {latency-ms: 40}}\n";
+    let offered = of(policy).0.policies.remove(0);
+    assert_eq!(offered.dscp, Some(46));
+    assert_eq!(offered.sla.and_then(|s| s.latency_ms), Some(40));
+    let plain = of(&policy.replace(", dscp: EF, sla: {latency-ms: 40}", ", sla: {}"));
+    assert_eq!(
+        (plain.0.policies[0].dscp, &plain.0.policies[0].sla),
+        (None, &None)
+    );
+}
+
+#[test]
 fn gateway_addresses_are_those_of_the_spec_then_of_the_status() {
     let gateway = |spec: &str, status: &str| {
         format!(

@@ -1,6 +1,7 @@
 //! A peer's objects, none of them believed.
 
 mod cluster;
+mod endpoints;
 mod service;
 
 use jiff::Timestamp;

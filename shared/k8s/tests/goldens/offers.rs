@@ -19,6 +19,7 @@ pub(crate) fn policies() -> PeerOffer {
         name: name.to_owned(),
         port,
         tunnel: "t".to_owned(),
+        ..OfferedPolicy::default()
     };
     PeerOffer {
         policies: vec![policy("x-y", 31111), policy("x.y", 31112)],
@@ -57,6 +58,7 @@ fn policy() -> impl Strategy<Value = OfferedPolicy> {
             name: name.to_owned(),
             port,
             tunnel: tunnel.to_owned(),
+            ..OfferedPolicy::default()
         })
 }
 

@@ -13,6 +13,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::kinds::optional::optional_spec;
 use crate::kinds::schema;
 
 /// Another cluster of the `ClusterSet`. The object's name is only a name; `clusterId` is the identity.
@@ -115,7 +116,7 @@ pub struct PeerTunnel {
 }
 
 /// Parameters of the gateways of a `GatewayClass` or `Gateway`.
-#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 #[kube(
     group = "mc-wan.l7mp.io",
     version = "v1alpha1",
@@ -151,6 +152,13 @@ pub struct GatewayConfigSpec {
     #[schemars(length(max = 16))]
     pub addresses: Option<Vec<String>>,
 }
+
+optional_spec!(GatewayConfigSpec {
+    replicas: Option<i32>,
+    resources: Option<ResourceRequirements>,
+    service: Option<ServiceSettings>,
+    addresses: Option<Vec<String>>,
+});
 
 /// The Service in front of a gateway.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -12,10 +12,11 @@ use mcwan_gateway_api::httproutes::HttpRouteRulesMatches;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::kinds::optional::optional_spec;
 use crate::kinds::schema;
 
 /// The seed's L7-aware export: exports the Service of the same name, as the official kind does.
-#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 #[kube(
     group = "mc-wan.l7mp.io",
     version = "v1alpha1",
@@ -50,6 +51,8 @@ pub struct ServiceExportSpec {
     pub http: Option<HttpRules>,
 }
 
+optional_spec!(ServiceExportSpec { http: Option<HttpRules> });
+
 /// Status of an export.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceExportStatus {
@@ -60,7 +63,7 @@ pub struct ServiceExportStatus {
 }
 
 /// The importing side's view of an exported service. The controller creates it; its spec belongs to the importing side.
-#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 #[kube(
     group = "mc-wan.l7mp.io",
     version = "v1alpha1",
@@ -94,6 +97,8 @@ pub struct ServiceImportSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpRules>,
 }
+
+optional_spec!(ServiceImportSpec { http: Option<HttpRules> });
 
 /// Status of an import; written by the controller only.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::{Expected, MAX_GATEWAYS, Refusal, reason};
-use crate::kinds::wan::PublishedCluster;
+use crate::kinds::wan::{PublishedCluster, Sla};
 use crate::names::is_label;
 use crate::object::reference;
 use crate::offer::OfferedPolicy;
@@ -100,7 +100,13 @@ fn stranger(expected: &Expected, object: &PublishedCluster) -> Option<(&'static 
 fn policies(offered: &[OfferedPolicy]) -> (Vec<OfferedPolicy>, Vec<String>) {
     let (mut taken, mut refused): (Vec<OfferedPolicy>, _) = (Vec::new(), Vec::new());
     for policy in offered {
-        let OfferedPolicy { name, port, tunnel } = policy;
+        let OfferedPolicy {
+            name,
+            port,
+            tunnel,
+            dscp,
+            sla,
+        } = policy;
         let known = taken.iter().any(|p| p.name == *name || p.port == *port);
         if taken.len() >= MAX_POLICIES {
             refused.push(format!("more than {MAX_POLICIES} policies"));
@@ -114,10 +120,22 @@ fn policies(offered: &[OfferedPolicy]) -> (Vec<OfferedPolicy>, Vec<String>) {
             refused.push(format!(
                 "policy {name:?} with port {port} and tunnel {tunnel:?} is none"
             ));
+        } else if dscp.is_some_and(|d| d > 63) || sla.as_ref().is_some_and(|s| !possible(s)) {
+            refused.push(format!(
+                "policy {name:?} has a code point or an sla that no policy can have"
+            ));
         } else {
             taken.push(policy.clone());
         }
     }
     taken.sort_by(|a, b| a.name.cmp(&b.name));
     (taken, refused)
+}
+
+/// Whether the limits are within what the schema of a `WANPolicy` allows.
+fn possible(sla: &Sla) -> bool {
+    let milliseconds = |value: Option<i32>| value.is_none_or(|v| (1..=60_000).contains(&v));
+    milliseconds(sla.latency_ms)
+        && milliseconds(sla.jitter_ms)
+        && sla.loss_percent.is_none_or(|p| (0.0..=100.0).contains(&p))
 }

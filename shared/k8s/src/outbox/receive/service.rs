@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::SessionAffinityConfig;
 
-use super::{Expected, Refusal, reason};
+use super::{Expected, Refusal, endpoints, reason};
 use crate::kinds::wan::{PublishedService, service_object_name};
 use crate::names::{is_label, is_private_namespace};
 use crate::object::{created, reference};
-use crate::offer::{OfferedPort, OfferedService};
+use crate::offer::{OfferedEndpoints, OfferedPort, OfferedService};
 use crate::outbox::keys;
 use crate::outbox::rules;
 
@@ -104,6 +104,7 @@ impl Parts<'_> {
             session_affinity_config,
             internal_traffic_policy,
             traffic_distribution,
+            endpoints,
         } = &self.object.spec.service;
         OfferedService {
             namespace: namespace.clone(),
@@ -128,6 +129,7 @@ impl Parts<'_> {
                 traffic_distribution,
                 &["PreferClose", "PreferSameZone", "PreferSameNode"],
             ),
+            endpoints: self.endpoints(*headless, endpoints),
         }
     }
 
@@ -187,6 +189,14 @@ impl Parts<'_> {
                     format!("port {number} ({name:?}, {protocol:?}) is not one that it can have"),
                 );
             }
+        }
+        taken
+    }
+
+    fn endpoints(&mut self, headless: bool, offered: &[OfferedEndpoints]) -> Vec<OfferedEndpoints> {
+        let (taken, refused) = endpoints::taken(headless, offered);
+        for (reason, message) in refused {
+            self.refuse(reason, message);
         }
         taken
     }

@@ -94,6 +94,7 @@ fn a_peer_agrees_when_port_and_tunnel_are_alike() {
             name: "a".to_owned(),
             port,
             tunnel: tunnel.to_owned(),
+            ..OfferedPolicy::default()
         }],
         ..PeerOffer::default()
     };

@@ -45,7 +45,8 @@ pub struct Context<'a> {
 /// # Errors
 /// Never with contexts as they are typed; it is the serializer's.
 pub fn kubeconfig(contexts: &[Context<'_>]) -> Result<String> {
-    let each = |make: &dyn Fn(&Context<'_>) -> Value| contexts.iter().map(make).collect::<Vec<Value>>();
+    let each =
+        |make: &dyn Fn(&Context<'_>) -> Value| contexts.iter().map(make).collect::<Vec<Value>>();
     let text = |pem: &str| BASE64_STANDARD.encode(pem);
     let user = |user: User<'_>| match user {
         User::Token(token) => json!({"token": token}),
@@ -73,7 +74,9 @@ pub fn kubeconfig(contexts: &[Context<'_>]) -> Result<String> {
 pub async fn config(kubeconfig: &str) -> Result<Config> {
     let file = Kubeconfig::from_yaml(kubeconfig)?;
     let options = KubeConfigOptions::default();
-    Config::from_custom_kubeconfig(file, &options).await.context("not a usable kubeconfig")
+    Config::from_custom_kubeconfig(file, &options)
+        .await
+        .context("not a usable kubeconfig")
 }
 
 impl Cluster {
@@ -104,7 +107,9 @@ impl Cluster {
             },
             ..TokenRequest::default()
         };
-        let answer = accounts.create_token_request(account, &PostParams::default(), &request).await?;
+        let answer = accounts
+            .create_token_request(account, &PostParams::default(), &request)
+            .await?;
         answer.status.map(|s| s.token).context("no token")
     }
 
@@ -112,10 +117,17 @@ impl Cluster {
     ///
     /// # Errors
     /// When the ServiceAccount is refused.
-    pub async fn short_token(&self, namespace: &str, account: &str, life: Duration) -> Result<String> {
+    pub async fn short_token(
+        &self,
+        namespace: &str,
+        account: &str,
+        life: Duration,
+    ) -> Result<String> {
         let accounts = self.account(namespace, account).await?;
         let uid = accounts.get(account).await?.metadata.uid;
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)?
+            .as_secs();
         let claims = json!({
             "iss": ISSUER, "aud": [ISSUER], "sub": format!("system:serviceaccount:{namespace}:{account}"),
             "iat": now, "nbf": now, "exp": now + life.as_secs(),
@@ -127,13 +139,22 @@ impl Cluster {
     /// A JSON web token (RFC 7515, ES256) of this cluster.
     fn sign(&self, claims: &Value) -> Result<String> {
         let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-        let text = format!("{}.{}", part(&json!({"alg": "ES256", "typ": "JWT"})), part(claims));
+        let text = format!(
+            "{}.{}",
+            part(&json!({"alg": "ES256", "typ": "JWT"})),
+            part(claims)
+        );
         let random = SystemRandom::new();
         let key = self.token_key().serialized_der();
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, key, &random)
             .map_err(|e| anyhow::anyhow!("not a P-256 key: {e}"))?;
-        let signature = key.sign(&random, text.as_bytes()).map_err(|_| anyhow::anyhow!("no randomness"))?;
-        Ok(format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
+        let signature = key
+            .sign(&random, text.as_bytes())
+            .map_err(|_| anyhow::anyhow!("no randomness"))?;
+        Ok(format!(
+            "{text}.{}",
+            BASE64_URL_SAFE_NO_PAD.encode(signature)
+        ))
     }
 
     /// The ServiceAccounts of a namespace, with `account` among them.

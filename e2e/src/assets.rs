@@ -27,13 +27,20 @@ impl Assets {
                 missing.join(", ")
             ));
         }
-        Ok(Self { kubernetes: kubernetes()?, own })
+        Ok(Self {
+            kubernetes: kubernetes()?,
+            own,
+        })
     }
 
     /// Path of a program.
     #[must_use]
     pub fn path(&self, program: &str) -> PathBuf {
-        let folder = if OWN.contains(&program) { &self.own } else { &self.kubernetes };
+        let folder = if OWN.contains(&program) {
+            &self.own
+        } else {
+            &self.kubernetes
+        };
         folder.join(program)
     }
 }
@@ -42,7 +49,9 @@ impl Assets {
 fn own() -> Result<PathBuf, String> {
     let test = std::env::current_exe().map_err(|e| format!("cannot find myself: {e}"))?;
     let folder = test.parent().and_then(Path::parent);
-    folder.map(Path::to_owned).ok_or_else(|| "no folder of programs".to_owned())
+    folder
+        .map(Path::to_owned)
+        .ok_or_else(|| "no folder of programs".to_owned())
 }
 
 /// Root of the repository.

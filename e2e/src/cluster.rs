@@ -19,7 +19,12 @@ use crate::program::Program;
 pub const ISSUER: &str = "https://kubernetes.default.svc";
 
 /// Where the CRDs are.
-const CRDS: [&str; 4] = ["config/crd/own", "config/crd/mcs", "config/crd/about", "config/crd/gateway-api"];
+const CRDS: [&str; 4] = [
+    "config/crd/own",
+    "config/crd/mcs",
+    "config/crd/about",
+    "config/crd/gateway-api",
+];
 
 /// etcd and an API server. Dropping it kills both.
 #[derive(Debug)]
@@ -41,7 +46,13 @@ impl Cluster {
     ///
     /// # Errors
     /// When a program does not start or is not ready in time.
-    pub async fn start(assets: &Assets, name: &str, net: u8, data: &Path, logs: &Path) -> Result<Self> {
+    pub async fn start(
+        assets: &Assets,
+        name: &str,
+        net: u8,
+        data: &Path,
+        logs: &Path,
+    ) -> Result<Self> {
         let data = data.join(format!("{net}-{name}"));
         std::fs::create_dir_all(&data)?;
         std::fs::create_dir_all(logs)?;
@@ -49,14 +60,23 @@ impl Cluster {
         let token_key = KeyPair::generate()?;
         let address = address(net, 1);
         write_keys(&data, &authority, &token_key, address.into())?;
-        let etcd = Program::start("etcd", etcd(assets, address, &data), &logs.join(format!("{name}.etcd.log")))?;
+        let etcd = Program::start(
+            "etcd",
+            etcd(assets, address, &data),
+            &logs.join(format!("{name}.etcd.log")),
+        )?;
         let server = Program::start(
             "kube-apiserver",
             api_server(assets, address, &data),
             &logs.join(format!("{name}.kube-apiserver.log")),
         )?;
         let admin = authority.client("admin", "system:masters")?;
-        let objects = Objects::new(SocketAddr::from((address, 6443)), authority.certificate(), &admin).await?;
+        let objects = Objects::new(
+            SocketAddr::from((address, 6443)),
+            authority.certificate(),
+            &admin,
+        )
+        .await?;
         let mut cluster = Self {
             name: name.to_owned(),
             net,
@@ -149,7 +169,12 @@ impl Cluster {
 
     /// Waits until the API server serves.
     async fn ready(&mut self) -> Result<()> {
-        let Self { objects, etcd, server, .. } = self;
+        let Self {
+            objects,
+            etcd,
+            server,
+            ..
+        } = self;
         until(LONG, "the API server is ready", async || {
             etcd.runs()?;
             server.runs()?;
@@ -171,7 +196,9 @@ impl Cluster {
         until(LONG, "all CRDs are established", async || {
             let list = crds.list(&ListParams::default()).await?;
             let pending = list.items.iter().find(|crd| !is_true(crd, "Established"));
-            pending.map_or(Ok(()), |crd| anyhow::bail!("{:?}: {:?}", crd.metadata.name, crd.status))
+            pending.map_or(Ok(()), |crd| {
+                anyhow::bail!("{:?}: {:?}", crd.metadata.name, crd.status)
+            })
         })
         .await
     }
@@ -191,7 +218,12 @@ const fn address(net: u8, host: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, net, host)
 }
 
-fn write_keys(data: &Path, authority: &Authority, token_key: &KeyPair, address: IpAddr) -> Result<()> {
+fn write_keys(
+    data: &Path,
+    authority: &Authority,
+    token_key: &KeyPair,
+    address: IpAddr,
+) -> Result<()> {
     let server = authority.server(address)?;
     let files = [
         ("ca.crt", authority.certificate().to_owned()),
@@ -208,7 +240,10 @@ fn write_keys(data: &Path, authority: &Authority, token_key: &KeyPair, address: 
 
 fn etcd(assets: &Assets, address: Ipv4Addr, data: &Path) -> Command {
     let mut command = Command::new(assets.path("etcd"));
-    let (client, peer) = (format!("http://{address}:2379"), format!("http://{address}:2380"));
+    let (client, peer) = (
+        format!("http://{address}:2379"),
+        format!("http://{address}:2380"),
+    );
     command
         .arg(format!("--data-dir={}", data.join("etcd").display()))
         .arg(format!("--listen-client-urls={client}"))
@@ -243,4 +278,3 @@ fn api_server(assets: &Assets, address: Ipv4Addr, data: &Path) -> Command {
         .args(["--profiling=false", "--shutdown-delay-duration=0s"]);
     command
 }
-

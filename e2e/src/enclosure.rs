@@ -40,7 +40,14 @@ pub fn enter(data: &Path) -> Result<Enclosure> {
     // The death signal takes the enclosure down with this process, whatever ends it.
     let status = Command::new("setpriv")
         .args(["--pdeathsig", "KILL", "unshare"])
-        .args(["--net", "--mount", "--mount-proc", "--pid", "--fork", "--kill-child"])
+        .args([
+            "--net",
+            "--mount",
+            "--mount-proc",
+            "--pid",
+            "--fork",
+            "--kill-child",
+        ])
         .arg(std::env::current_exe()?)
         .args(std::env::args_os().skip(1))
         .env(INSIDE, "1")
@@ -56,12 +63,26 @@ fn obstacle() -> Option<String> {
         return Some("namespaces need root; run: sudo -E make test".to_owned());
     }
     let mut probe = Command::new("unshare");
-    probe.args(["--net", "--mount", "--mount-proc", "--pid", "--fork", "ip", "link", "set", "lo", "up"]);
+    probe.args([
+        "--net",
+        "--mount",
+        "--mount-proc",
+        "--pid",
+        "--fork",
+        "ip",
+        "link",
+        "set",
+        "lo",
+        "up",
+    ]);
     match probe.output() {
         Ok(output) if output.status.success() => None,
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stderr);
-            Some(format!("no namespaces here (unshare, ip of iproute2): {}", text.trim()))
+            Some(format!(
+                "no namespaces here (unshare, ip of iproute2): {}",
+                text.trim()
+            ))
         }
         Err(error) => Some(format!("unshare of util-linux does not run: {error}")),
     }
@@ -70,7 +91,10 @@ fn obstacle() -> Option<String> {
 fn furnish(data: &Path) -> Result<()> {
     run("ip", &["link", "set", "lo", "up"])?;
     // Every address of the range is local: none needs to be added.
-    run("ip", &["route", "add", "local", "10.77.0.0/16", "dev", "lo"])?;
+    run(
+        "ip",
+        &["route", "add", "local", "10.77.0.0/16", "dev", "lo"],
+    )?;
     let data = data.to_str().context("the folder's name is not UTF-8")?;
     run("mount", &["-t", "tmpfs", "mc-wan-e2e", data])
 }
@@ -83,5 +107,9 @@ fn run(program: &str, arguments: &[&str]) -> Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    bail!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim())
+    bail!(
+        "{program} {}: {}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr).trim()
+    )
 }

@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::Client;
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
+};
 use kube::core::GroupVersionKind;
 use kube::discovery::{self, Scope};
-use kube::Client;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -150,10 +152,17 @@ impl Objects {
     ///
     /// # Errors
     /// When it is refused.
-    pub async fn patch_status(&self, kind: &str, namespace: &str, name: &str, status: Value) -> Result<()> {
+    pub async fn patch_status(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        status: Value,
+    ) -> Result<()> {
         let patch = serde_json::json!({"status": status});
         let api = self.api(kind, namespace).await?;
-        api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
         Ok(())
     }
 
@@ -175,7 +184,9 @@ impl Objects {
     /// When the API server does not answer that question.
     pub async fn find(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>> {
         let found = self.api(kind, namespace).await?.get_opt(name).await?;
-        found.map(|object| Ok(serde_json::to_value(object)?)).transpose()
+        found
+            .map(|object| Ok(serde_json::to_value(object)?))
+            .transpose()
     }
 
     /// An object as JSON.
@@ -193,7 +204,10 @@ impl Objects {
     /// When there is, with what it says.
     pub async fn absent(&self, kind: &str, namespace: &str, name: &str) -> Result<()> {
         let found = self.find(kind, namespace, name).await?;
-        ensure!(found.is_none(), "there is a {kind} {namespace}/{name}: {found:?}");
+        ensure!(
+            found.is_none(),
+            "there is a {kind} {namespace}/{name}: {found:?}"
+        );
         Ok(())
     }
 
@@ -209,7 +223,10 @@ impl Objects {
             Api::namespaced_with(self.client(), namespace, &resource)
         };
         let list = api.list(&ListParams::default().labels(labels)).await?;
-        list.items.into_iter().map(|o| Ok(serde_json::to_value(o)?)).collect()
+        list.items
+            .into_iter()
+            .map(|o| Ok(serde_json::to_value(o)?))
+            .collect()
     }
 
     /// Deletes an object; one that is not there is fine.
@@ -217,11 +234,17 @@ impl Objects {
     /// # Errors
     /// When it is refused.
     pub async fn delete(&self, kind: &str, namespace: &str, name: &str) -> Result<()> {
-        let deleted = self.api(kind, namespace).await?.delete(name, &DeleteParams::default()).await;
+        let deleted = self
+            .api(kind, namespace)
+            .await?
+            .delete(name, &DeleteParams::default())
+            .await;
         match deleted {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            Err(error) => Err(error).with_context(|| format!("{kind} {namespace}/{name} cannot be deleted")),
+            Err(error) => {
+                Err(error).with_context(|| format!("{kind} {namespace}/{name} cannot be deleted"))
+            }
         }
     }
 
@@ -253,7 +276,11 @@ impl Objects {
         let request = http::Request::put(format!("/api/v1/namespaces/{name}/finalize"))
             .header("content-type", "application/json")
             .body(serde_json::to_vec(&namespace)?)?;
-        self.client.request_text(request).await.map(drop).context("the namespace does not go")
+        self.client
+            .request_text(request)
+            .await
+            .map(drop)
+            .context("the namespace does not go")
     }
 
     /// Creates an object as it is, without apply.
@@ -287,7 +314,11 @@ fn identity(object: &Value) -> Result<(String, String, String)> {
     };
     let name = text("/metadata/name").with_context(|| format!("no name: {object}"))?;
     let namespace = text("/metadata/namespace").unwrap_or_default();
-    Ok((format!("{version}/{kind}"), namespace.to_owned(), name.to_owned()))
+    Ok((
+        format!("{version}/{kind}"),
+        namespace.to_owned(),
+        name.to_owned(),
+    ))
 }
 
 fn gvk(kind: &str) -> Result<GroupVersionKind> {

@@ -46,7 +46,9 @@ pub async fn throughout(
     let start = Instant::now();
     while start.elapsed() < time {
         let elapsed = start.elapsed().as_millis();
-        check().await.with_context(|| format!("after {elapsed} ms it no longer holds: {what}"))?;
+        check()
+            .await
+            .with_context(|| format!("after {elapsed} ms it no longer holds: {what}"))?;
         sleep(PAUSE).await;
     }
     Ok(())

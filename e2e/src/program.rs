@@ -29,9 +29,12 @@ impl Program {
             .stdout(file.try_clone().context("cannot share the log")?)
             .stderr(file)
             .kill_on_drop(true);
-        let child = command
-            .spawn()
-            .with_context(|| format!("{name} does not start: {:?}", command.as_std().get_program()))?;
+        let child = command.spawn().with_context(|| {
+            format!(
+                "{name} does not start: {:?}",
+                command.as_std().get_program()
+            )
+        })?;
         Ok(Self {
             name: name.to_owned(),
             child,
@@ -59,7 +62,11 @@ impl Program {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         let first = lines.len().saturating_sub(25);
-        format!("--- {}\n{}", self.log.display(), lines.get(first..).unwrap_or_default().join("\n"))
+        format!(
+            "--- {}\n{}",
+            self.log.display(),
+            lines.get(first..).unwrap_or_default().join("\n")
+        )
     }
 
     /// Sees to it that it has not ended by itself.
@@ -78,7 +85,10 @@ impl Program {
     /// # Errors
     /// When it cannot be killed.
     pub async fn kill(&mut self) -> Result<()> {
-        self.child.kill().await.with_context(|| format!("cannot kill {}", self.name))
+        self.child
+            .kill()
+            .await
+            .with_context(|| format!("cannot kill {}", self.name))
     }
 
     /// Asks it to end.
@@ -131,11 +141,15 @@ impl Program {
             .take(2)
             .map(|n| n.parse().unwrap_or(0))
             .sum();
-        Ok(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
+        Ok(Duration::from_millis(
+            ticks * 1000 / rustix::param::clock_ticks_per_second(),
+        ))
     }
 
     fn proc(&self, file: &str) -> Result<String> {
-        let pid = self.pid().with_context(|| format!("{} has ended", self.name))?;
+        let pid = self
+            .pid()
+            .with_context(|| format!("{} has ended", self.name))?;
         std::fs::read_to_string(format!("/proc/{pid}/{file}"))
             .with_context(|| format!("{} cannot be measured", self.name))
     }

@@ -60,7 +60,10 @@ fn trials() -> Vec<Trial> {
 
 /// Lists all tests as ignored, with the reason.
 fn ignored(arguments: &Arguments, reason: &str) -> ExitCode {
-    let trials = trials().into_iter().map(|t| t.with_ignored_flag(true)).collect();
+    let trials = trials()
+        .into_iter()
+        .map(|t| t.with_ignored_flag(true))
+        .collect();
     println!("e2e: IGNORED, {reason}");
     libtest_mimic::run(arguments, trials).exit_code()
 }

@@ -14,8 +14,14 @@ use crate::world::{cluster, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("servers::an_api_server_keeps_its_objects_when_it_is_stopped_and_started", restart),
-        trial("servers::all_that_render_makes_is_accepted_by_a_real_api_server", rendered),
+        trial(
+            "servers::an_api_server_keeps_its_objects_when_it_is_stopped_and_started",
+            restart,
+        ),
+        trial(
+            "servers::all_that_render_makes_is_accepted_by_a_real_api_server",
+            rendered,
+        ),
     ]
 }
 
@@ -28,9 +34,14 @@ async fn restart() -> Result<()> {
     tokens(&cluster).await?;
 
     cluster.stop_server().await?;
-    ensure!(objects.get_text("/readyz").await.is_err(), "it still answers");
+    ensure!(
+        objects.get_text("/readyz").await.is_err(),
+        "it still answers"
+    );
     cluster.start_server().await?;
-    objects.get("mc-wan.l7mp.io/v1alpha1/ServiceExport", "secure", "payment").await?;
+    objects
+        .get("mc-wan.l7mp.io/v1alpha1/ServiceExport", "secure", "payment")
+        .await?;
 
     objects.delete_namespace("secure").await?;
     objects.absent("v1/Namespace", "", "secure").await
@@ -41,10 +52,14 @@ async fn tokens(cluster: &mcwan_e2e::cluster::Cluster) -> Result<()> {
     let token = cluster.token("secure", "reader").await?;
     let reader = Objects::with(&cluster.kubeconfig_of(&token)?).await?;
     let refused = reader.list("v1/Secret", "secure", "").await;
-    let refused = refused.err().context("a ServiceAccount without a role reads Secrets")?;
+    let refused = refused
+        .err()
+        .context("a ServiceAccount without a role reads Secrets")?;
     ensure!(format!("{refused:#}").contains("forbidden"), "{refused:#}");
 
-    let token = cluster.short_token("secure", "reader", Duration::from_secs(3)).await?;
+    let token = cluster
+        .short_token("secure", "reader", Duration::from_secs(3))
+        .await?;
     let reader = Objects::with(&cluster.kubeconfig_of(&token)?).await?;
     reader.get_text("/version").await?;
     until(LONG, "an expired token is refused", async || {
@@ -76,8 +91,16 @@ async fn rendered() -> Result<()> {
             refused.push(format!("{error:#}"));
         }
     }
-    ensure!(refused.is_empty(), "{} of {count} are refused:\n{}", refused.len(), refused.join("\n"));
-    ensure!(count > 300, "only {count} objects: are the goldens where they were?");
+    ensure!(
+        refused.is_empty(),
+        "{} of {count} are refused:\n{}",
+        refused.len(),
+        refused.join("\n")
+    );
+    ensure!(
+        count > 300,
+        "only {count} objects: are the goldens where they were?"
+    );
     Ok(())
 }
 
@@ -92,7 +115,12 @@ fn golden_objects() -> Result<Vec<Value>> {
         let text = std::fs::read_to_string(&path)?;
         // The last document lists the problems.
         let documents = documents(&text).with_context(|| path.display().to_string())?;
-        all.extend(documents.into_iter().filter(|d| d.get("kind").is_some()).map(written));
+        all.extend(
+            documents
+                .into_iter()
+                .filter(|d| d.get("kind").is_some())
+                .map(written),
+        );
     }
     Ok(all)
 }

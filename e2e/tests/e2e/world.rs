@@ -38,7 +38,9 @@ where
             Some(runtime) => runtime,
             None => RUNTIME.get_or_init(|| Runtime::new().expect("threads")),
         };
-        runtime.block_on(test()).map_err(|error| format!("{error:?}").into())
+        runtime
+            .block_on(test())
+            .map_err(|error| format!("{error:?}").into())
     })
 }
 

@@ -3,7 +3,7 @@
 mod entries;
 mod judge;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,15 +26,15 @@ const NAMED: usize = 10;
 /// What was read of a peer's outbox, after a complete list.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Outbox {
-    /// Which connection, and which complete list of it: objects that vanish while it stays the same were seen to be
-    /// deleted; with another one they are merely not in the list.
-    pub list: (u64, u64),
     /// By name.
     pub clusters: BTreeMap<String, Arc<PublishedCluster>>,
     /// By name.
     pub services: BTreeMap<String, Arc<PublishedService>>,
     /// Objects that are there but cannot be read, and what is wrong with each.
     pub unreadable: BTreeMap<ObjectRef, String>,
+    /// Names of services that were seen to be deleted, and did not come back. What is neither here nor there was missing in
+    /// a list.
+    pub deleted: BTreeSet<String>,
 }
 
 /// One peer. See the [module](super) for what is in force when.
@@ -61,7 +61,6 @@ pub struct Peer {
 /// The outbox as it was last read, without its services.
 #[derive(Debug, Clone)]
 struct Read {
-    list: (u64, u64),
     /// The peer's `PublishedCluster`, if there is one.
     cluster: Option<Arc<PublishedCluster>>,
     /// Why it is not believed, wholly or in part.
@@ -107,9 +106,8 @@ impl Peer {
     /// The outbox was read: at first and after each change.
     pub fn observe(&mut self, outbox: &Outbox, now: Timestamp) {
         self.reached();
-        let deleted = self.read.as_ref().is_some_and(|r| r.list == outbox.list);
         self.read_cluster(outbox);
-        self.entries.update(&self.expected, outbox, deleted, now);
+        self.entries.update(&self.expected, outbox, now);
         self.settle(now);
         if self.is_complete(now) {
             self.last_sync = Some(now);
@@ -232,7 +230,6 @@ impl Peer {
             && read.cluster.is_some()
             && read.cluster == cluster
         {
-            read.list = outbox.list;
             read.services = services;
             return;
         }
@@ -253,7 +250,6 @@ impl Peer {
             self.published = known;
         }
         self.read = Some(Read {
-            list: outbox.list,
             cluster,
             refusals,
             believed,

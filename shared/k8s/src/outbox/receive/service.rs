@@ -212,7 +212,7 @@ impl Parts<'_> {
         taken.retain(|key, value| {
             let size = key.len().saturating_add(value.len());
             let fits = size <= room;
-            room = room.saturating_sub(size);
+            room = room.saturating_sub(if fits { size } else { 0 });
             fits
         });
         if taken.len() < before {

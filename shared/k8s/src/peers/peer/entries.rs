@@ -1,6 +1,6 @@
 //! The services of one peer, in force or refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -61,25 +61,18 @@ impl Entries {
         }
     }
 
-    /// Takes in what was read. `deleted`: what is not there any more was seen to be deleted.
-    pub(super) fn update(
-        &mut self,
-        expected: &Expected,
-        outbox: &Outbox,
-        deleted: bool,
-        now: Timestamp,
-    ) {
+    /// Takes in what was read.
+    pub(super) fn update(&mut self, expected: &Expected, outbox: &Outbox, now: Timestamp) {
         self.others(outbox);
-        let unreadable = |name: &str| outbox.unreadable.keys().any(|o| o.name == name);
+        let unreadable: BTreeSet<&str> =
+            outbox.unreadable.keys().map(|o| o.name.as_str()).collect();
         for (name, entry) in &mut self.all {
-            if outbox.services.contains_key(name) || unreadable(name) {
+            if outbox.services.contains_key(name) || unreadable.contains(name.as_str()) {
                 entry.presence = Presence::Present;
+            } else if outbox.deleted.contains(name) {
+                entry.presence = Presence::Deleted;
             } else if entry.presence == Presence::Present {
-                entry.presence = if deleted {
-                    Presence::Deleted
-                } else {
-                    Presence::Missing
-                };
+                entry.presence = Presence::Missing;
             }
         }
         for (name, object) in &outbox.services {

@@ -20,7 +20,7 @@ mod rules;
 pub use address::refusal as address_refusal;
 pub use publish::{cluster_set, publish};
 pub use receive::{Expected, MAX_GATEWAYS, MAX_SERVICES, Published, Refusal, reason, receive};
-pub(crate) use receive::{cluster as receive_cluster, service as receive_service};
+pub(crate) use receive::{cluster as receive_cluster, peer_reference, service as receive_service};
 
 #[cfg(test)]
 mod tests;

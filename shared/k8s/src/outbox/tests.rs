@@ -49,6 +49,8 @@ pub(super) fn offer() -> PeerOffer {
             name: "high".to_owned(),
             port: 31111,
             tunnel: "business".to_owned(),
+            dscp: None,
+            sla: None,
         }],
         services: vec![service("secure", "payment"), service("web", "front")],
     }

@@ -14,7 +14,7 @@ use super::cache::Recalled;
 use super::lease::Lease;
 use crate::kinds::wan::{PublishedCluster, PublishedService};
 use crate::offer::PeerOffer;
-use crate::outbox::{Expected, Published, Refusal, receive_cluster};
+use crate::outbox::{Expected, Published, Refusal, peer_reference, receive_cluster};
 use crate::problem::{ObjectRef, Problem};
 use crate::status::{Answer, PeerFacts, Verdict};
 
@@ -52,6 +52,8 @@ pub struct Peer {
     /// What the outbox said of itself when it was last read.
     read: Option<Read>,
     entries: Entries,
+    /// Counts changes of what is in force, but those of `entries`.
+    changes: u64,
     lease: Lease,
     connected: Verdict,
     synced: Verdict,
@@ -82,6 +84,7 @@ impl Peer {
             published: kept.published,
             read: None,
             entries: Entries::kept(kept.services),
+            changes: 0,
             lease: Lease::default(),
             connected: Verdict::new(Answer::Unknown, "Pending", "not connected yet"),
             synced: Verdict::default(),
@@ -98,6 +101,9 @@ impl Peer {
         gateways: Vec<IpAddr>,
         mistakes: Vec<Problem>,
     ) {
+        if self.gateways != gateways {
+            self.changes = self.changes.saturating_add(1);
+        }
         self.expected = expected;
         self.gateways = gateways;
         self.mistakes = mistakes;
@@ -132,11 +138,14 @@ impl Peer {
         self.settle(now);
     }
 
-    /// There is no way to the peer's API server, because of the user's mistake.
-    pub fn unusable(&mut self, reason: &'static str, problem: Problem, now: Timestamp) {
-        let message = problem.message.clone();
+    /// There is no way to the peer's API server, because of the user's mistake: what it is, and what to do.
+    pub fn unusable(&mut self, reason: &'static str, message: &str, hint: &str, now: Timestamp) {
+        let peer = peer_reference(&self.expected.peer);
+        let problem = Problem::error(peer, ("Connected", reason), message)
+            .in_field("spec.kubeconfigSecretRef")
+            .advise(hint);
         self.credentials = Some(problem);
-        self.lost(reason, &message, now);
+        self.lost(reason, message, now);
     }
 
     /// The credentials are usable, or are going to be tried.
@@ -205,6 +214,12 @@ impl Peer {
         problems
     }
 
+    /// Rises when what is in force changes.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.changes.saturating_add(self.entries.revision())
+    }
+
     /// How many times something was refused, by reason, since the process began: each version of an object counts once.
     #[must_use]
     pub const fn refused_in_all(&self) -> &BTreeMap<&'static str, u64> {
@@ -246,7 +261,8 @@ impl Peer {
         };
         self.entries.count(&refusals);
         let believed = known.is_some();
-        if known.is_some() {
+        if known.is_some() && self.published != known {
+            self.changes = self.changes.saturating_add(1);
             self.published = known;
         }
         self.read = Some(Read {

@@ -34,6 +34,8 @@ pub struct Roster {
     peers: BTreeMap<String, Peer>,
     credentials: BTreeMap<String, Option<Credentials>>,
     left_out: Vec<(PeerFacts, Problem)>,
+    /// Revisions of peers that were forgotten.
+    forgotten: u64,
 }
 
 impl Roster {
@@ -57,7 +59,15 @@ impl Roster {
                 }
             }
         }
-        self.peers.retain(|id, _| holders.contains_key(id.as_str()));
+        let forgotten = self
+            .peers
+            .extract_if(.., |id, _| !holders.contains_key(id.as_str()));
+        for (_, peer) in forgotten {
+            self.forgotten = self
+                .forgotten
+                .saturating_add(peer.revision())
+                .saturating_add(2);
+        }
         self.credentials
             .retain(|id, _| holders.contains_key(id.as_str()));
         for (id, peer) in holders {
@@ -86,15 +96,9 @@ impl Roster {
         let found = credentials(named);
         let before = self.credentials.insert(id.to_owned(), found.clone());
         if found.is_none() {
-            let problem = Problem::error(
-                reference(named),
-                ("Connected", "NoKubeconfig"),
-                "no kubeconfig is named, so nothing is read from the peer",
-            );
-            let problem = problem
-                .in_field("spec.kubeconfigSecretRef")
-                .advise("put a kubeconfig into a Secret and name it, or let `mcwanctl link` do so");
-            peer.unusable("NoKubeconfig", problem, now);
+            let message = "no kubeconfig is named, so nothing is read from the peer";
+            let hint = "put a kubeconfig into a Secret and name it, or let `mcwanctl link` do so";
+            peer.unusable("NoKubeconfig", message, hint, now);
         } else if before == Some(None) {
             peer.usable();
         }
@@ -115,6 +119,16 @@ impl Roster {
     /// The peers that are followed, by cluster id.
     pub fn peers(&self) -> impl Iterator<Item = (&str, &Peer)> {
         self.peers.iter().map(|(id, peer)| (id.as_str(), peer))
+    }
+
+    /// Rises when [`Roster::offers`] or [`Roster::copies`] change.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        let known = self
+            .peers
+            .values()
+            .map(|peer| peer.revision().saturating_add(1));
+        known.fold(self.forgotten, u64::saturating_add)
     }
 
     /// What is in force of the peers, sorted by cluster id.

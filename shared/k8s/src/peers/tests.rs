@@ -291,3 +291,33 @@ fn the_addresses_of_the_cluster_peer_replace_the_published_ones_but_not_in_the_c
     };
     assert_eq!(copy.spec.gateways, offer(&[]).gateways);
 }
+
+#[test]
+fn the_revision_rises_when_and_only_when_something_in_force_changes() {
+    let mut roster = synced(&["a"]);
+    let mut last = (roster.revision(), roster.offers());
+    let mut step = |roster: &Roster| {
+        let now = (roster.revision(), roster.offers());
+        assert_eq!(now.0 != last.0, now.1 != last.1, "{last:?} then {now:?}");
+        assert!(now.0 >= last.0);
+        let changed = now.0 != last.0;
+        last = now;
+        changed
+    };
+    peer(&mut roster).observe(&outbox(&["a"]), at(11));
+    assert!(!step(&roster));
+    renewed(peer(&mut roster), 12);
+    peer(&mut roster).lost("Unreachable", "gone", at(13));
+    assert!(!step(&roster));
+    peer(&mut roster).observe(&outbox(&["a", "b"]), at(14));
+    assert!(step(&roster));
+    peer(&mut roster).observe(&outbox(&["b"]), at(15));
+    assert!(step(&roster));
+    let mut moved = outbox(&["b"]);
+    let cluster = Arc::make_mut(moved.clusters.get_mut("cluster-1").unwrap());
+    cluster.spec.gateways = vec!["10.77.1.2".parse().unwrap()];
+    peer(&mut roster).observe(&moved, at(16));
+    assert!(step(&roster));
+    roster.update(&ClusterSnapshot::new("cluster-2"), at(17));
+    assert!(step(&roster));
+}

@@ -402,6 +402,8 @@ fn gateways_and_policies_are_bounded_in_number() {
             name: format!("p{i}"),
             port: 31000 + i,
             tunnel: "t".to_owned(),
+            dscp: None,
+            sla: None,
         };
         c.spec.policies = (0..200).map(policy).collect();
     });
@@ -415,6 +417,8 @@ fn policies_that_are_none_are_left_out() {
         name: name.to_owned(),
         port,
         tunnel: tunnel.to_owned(),
+        dscp: None,
+        sla: None,
     };
     let (offer, problems) = with_cluster(|c| {
         c.spec.policies = vec![

@@ -21,6 +21,7 @@ pub(super) struct Entries {
     /// Objects that cannot be read, and the one that was one too many.
     others: Vec<Refusal>,
     refused_in_all: BTreeMap<&'static str, u64>,
+    revision: u64,
 }
 
 /// One name in the outbox.
@@ -129,18 +130,23 @@ impl Entries {
         entry.presence = Presence::Present;
         entry.seen = Some(Arc::clone(object));
         entry.refusals = refusals;
-        if taken.is_some() {
+        if taken.is_some() && entry.service != taken {
             entry.service = taken;
+            self.revision = self.revision.saturating_add(1);
         }
     }
 
     /// Withdraws what was deleted, and with `missing` also what the list does not have.
     pub(super) fn withdraw(&mut self, missing: bool) {
+        let before = self.all.len();
         self.all.retain(|_, entry| match entry.presence {
             Presence::Present => true,
             Presence::Deleted => false,
             Presence::Missing => !missing,
         });
+        if self.all.len() < before {
+            self.revision = self.revision.saturating_add(1);
+        }
     }
 
     /// Services in force that the outbox does not have.
@@ -172,6 +178,11 @@ impl Entries {
             let total = self.refused_in_all.entry(refusal.reason).or_default();
             *total = total.saturating_add(1);
         }
+    }
+
+    /// Rises when what is in force changes.
+    pub(super) const fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// By reason, since the process began.

@@ -240,17 +240,20 @@ fn copies_that_somebody_edited_are_checked_too() {
 #[test]
 fn credentials_that_are_bad_change_nothing() {
     let mut roster = synced(&["a"]);
-    let problem = crate::problem::Problem::error(
-        roster.problems().first().map_or_else(
-            || crate::object::reference(&cluster_peer("west", "cluster-1")),
-            |p| p.object.clone(),
-        ),
-        ("Connected", "InvalidKubeconfig"),
-        "the kubeconfig runs a program",
+    peer(&mut roster).unusable(
+        "InvalidKubeconfig",
+        "it runs a program",
+        "use a token",
+        at(11),
     );
-    peer(&mut roster).unusable("InvalidKubeconfig", problem.clone(), at(11));
     assert_eq!(in_force(&roster), ["a"]);
-    assert_eq!(roster.problems(), [problem]);
+    let shown: Vec<_> = roster.problems().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        shown,
+        [
+            "ClusterPeer west spec.kubeconfigSecretRef: InvalidKubeconfig: it runs a program; use a token"
+        ]
+    );
     assert_eq!(roster.facts()[0].connected.reason, "InvalidKubeconfig");
     peer(&mut roster).usable();
     renewed(peer(&mut roster), 12);

@@ -185,6 +185,12 @@ impl Peer {
         })
     }
 
+    /// Name of the `ClusterPeer`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.expected.peer
+    }
+
     /// What the status of the `ClusterPeer` says.
     #[must_use]
     pub fn facts(&self) -> PeerFacts {

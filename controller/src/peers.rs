@@ -2,7 +2,7 @@
 //! [`mcwan_k8s::peers`] decides what that means.
 //!
 //! [`Peers`] owns a task for each peer; one peer's failure is its own. Nothing here ever waits for a peer: what is in force is
-//! always there to be taken ([`Peers::known`]), at first out of the last-known copies in the own cluster.
+//! always there to be taken ([`Peers::subscribe`]), at first out of the last-known copies in the own cluster.
 //!
 //! * `kubeconfig` — what a kubeconfig of a peer may say. `puller` — from the Secret to a connection, and to the next one when
 //!   the Secret changes. `session` — one connection: the outbox and the Lease. `ledger` — what was read, and what follows.
@@ -25,9 +25,11 @@ use mcwan_k8s::peers::Credentials;
 use mcwan_k8s::problem::Problem;
 use mcwan_k8s::snapshot::ClusterSnapshot;
 use mcwan_k8s::status::PeerFacts;
+use mcwan_watch::View;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 pub use figures::Figures;
 use ledger::Ledger;
@@ -103,9 +105,9 @@ impl fmt::Debug for Peers {
 }
 
 impl Peers {
-    /// No peers yet: [`Peers::update`] brings them. `client` is that of the own cluster, which has the kubeconfigs.
+    /// No peers yet. `client` is that of the own cluster, which has the kubeconfigs.
     #[must_use]
-    pub fn start(client: Client, figures: Figures, pace: Pace) -> Self {
+    pub fn new(client: Client, figures: Figures, pace: Pace) -> Self {
         Self {
             client,
             pace,
@@ -114,9 +116,29 @@ impl Peers {
         }
     }
 
-    /// Takes the `ClusterPeer`s of a snapshot of the own cluster. After it, [`Peers::known`] already knows what was kept of
-    /// peers that are new: call it before anything is decided on the snapshot. Must be called on a tokio runtime.
-    pub fn update(&self, snapshot: &ClusterSnapshot) {
+    /// What is known, and a wake-up at each change that matters. `None` until the own cluster was seen once: before, what
+    /// was kept of the peers is not known either, and nothing may be decided.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Known>>> {
+        self.ledger.subscribe()
+    }
+
+    /// Follows the peers that the own cluster names, until `stop`.
+    pub async fn run(self, own: View, stop: CancellationToken) {
+        let mut changes = own.subscribe();
+        loop {
+            if let Some(snapshot) = own.snapshot() {
+                self.update(&snapshot);
+            }
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Takes the `ClusterPeer`s of a snapshot of the own cluster.
+    fn update(&self, snapshot: &ClusterSnapshot) {
         let wanted = self.ledger.change(|roster, now| {
             roster.update(snapshot, now);
             let named = roster.followed();
@@ -145,17 +167,5 @@ impl Peers {
             });
         }
         while tasks.try_join_next().is_some() {}
-    }
-
-    /// What is known now. Cheap.
-    #[must_use]
-    pub fn known(&self) -> Arc<Known> {
-        self.ledger.known()
-    }
-
-    /// Wakes when [`Peers::known`] changed in something that matters. The number counts changes.
-    #[must_use]
-    pub fn subscribe(&self) -> watch::Receiver<u64> {
-        self.ledger.subscribe()
     }
 }

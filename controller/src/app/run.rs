@@ -17,7 +17,7 @@ use super::{Args, client};
 use crate::apply::Applier;
 use crate::leader::{Candidate, Leadership};
 use crate::metrics::Figures;
-use crate::peers::Known;
+use crate::peers::{self, Pace, Peers};
 use crate::reconcile::{Parts, Problems, Reconciler};
 use crate::served;
 
@@ -70,7 +70,7 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
         &Selection::controller(),
     );
     watched(&shared.metrics, watch.view())?;
-    start_loop(&shared, watch.view(), leadership, (&stop, &mut tasks));
+    start_loop(&shared, watch.view(), leadership, (&stop, &mut tasks))?;
 
     let resign = CancellationToken::new();
     let mut leading = JoinSet::new();
@@ -94,11 +94,14 @@ fn start_loop(
     view: &View,
     leadership: Leadership,
     (stop, tasks): (&CancellationToken, &mut JoinSet<()>),
-) {
+) -> anyhow::Result<()> {
     let (awaited, whom) = watch::channel(Vec::new());
     let (answers, served) = watch::channel(Arc::default());
     tasks.spawn(served::ask(whom, answers, stop.clone()));
-    let (_peers, known) = watch::channel(Some(Arc::new(Known::default())));
+    let figures = peers::Figures::new(&shared.metrics)?;
+    let peers = Peers::new(shared.client.clone(), figures, Pace::default());
+    let known = peers.subscribe();
+    tasks.spawn(peers.run(view.clone(), stop.clone()));
     let parts = Parts {
         view: view.clone(),
         known,
@@ -115,6 +118,7 @@ fn start_loop(
         problems: Arc::clone(&shared.problems),
     };
     tasks.spawn(Reconciler::new(parts).run(stop.clone()));
+    Ok(())
 }
 
 async fn admin_server(

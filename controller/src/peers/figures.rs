@@ -1,14 +1,14 @@
 //! What is counted of the peers. Labels are names of `ClusterPeer`s, which an admin of this cluster gives, and reasons of a
 //! fixed set; never anything that a peer says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mcwan_k8s::peers::Roster;
 use mcwan_k8s::status::Answer;
 use mcwan_telemetry::metrics::Metrics;
 use parking_lot::Mutex;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts};
-use std::sync::Arc;
 
 /// Figures of the peers. Cheap to clone: all clones are one.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Figures {
     services: IntGaugeVec,
     /// What was counted already, by peer and reason.
     counted: Arc<Mutex<BTreeMap<(String, &'static str), u64>>>,
+    /// Peers that gauges are shown of.
+    shown: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Figures {
@@ -49,6 +51,7 @@ impl Figures {
                 "Services of the peer that are in force, last-known ones included.",
             )?,
             counted: Arc::default(),
+            shown: Arc::default(),
         };
         let registry = metrics.registry();
         registry.register(Box::new(figures.rejected.clone()))?;
@@ -60,10 +63,9 @@ impl Figures {
 
     /// Shows how things stand.
     pub(super) fn show(&self, roster: &Roster) {
-        for gauge in [&self.connected, &self.synced, &self.services] {
-            gauge.reset();
-        }
-        for facts in roster.facts() {
+        let all = roster.facts();
+        self.forget(all.iter().map(|facts| facts.name.clone()).collect());
+        for facts in all {
             let label = &[facts.name.as_str()];
             let holds = |answer| i64::from(answer == Answer::True);
             self.connected
@@ -88,5 +90,17 @@ impl Figures {
                 *before = *total;
             }
         }
+    }
+
+    /// Ends the gauges of peers that are no more. The others are never without a value.
+    fn forget(&self, named: BTreeSet<String>) {
+        let mut shown = self.shown.lock();
+        for gone in shown.difference(&named) {
+            for gauge in [&self.connected, &self.synced, &self.services] {
+                // One that is not there is gone as well.
+                let _absent = gauge.remove_label_values(&[gone.as_str()]);
+            }
+        }
+        *shown = named;
     }
 }

@@ -14,7 +14,7 @@ use super::{Figures, Known};
 #[derive(Debug)]
 pub(super) struct Ledger {
     state: Mutex<State>,
-    changed: watch::Sender<u64>,
+    known: watch::Sender<Option<Arc<Known>>>,
     figures: Figures,
 }
 
@@ -30,33 +30,28 @@ impl Ledger {
     pub(super) fn new(figures: Figures) -> Self {
         Self {
             state: Mutex::default(),
-            changed: watch::Sender::new(0),
+            known: watch::Sender::new(None),
             figures,
         }
     }
 
-    pub(super) fn known(&self) -> Arc<Known> {
-        Arc::clone(&self.state.lock().known)
-    }
-
-    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+    pub(super) fn subscribe(&self) -> watch::Receiver<Option<Arc<Known>>> {
+        self.known.subscribe()
     }
 
     /// Changes the roster, and wakes who waits if something that matters is another one than before.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Roster, Timestamp) -> T) -> T {
-        let (answer, news) = {
-            let mut state = self.state.lock();
-            let answer = change(&mut state.roster, Timestamp::now());
-            let known = state.look();
-            let news = matters(&known, &state.known);
-            state.known = Arc::new(known);
-            self.figures.show(&state.roster);
-            (answer, news)
-        };
-        if news {
-            self.changed.send_modify(|n| *n = n.wrapping_add(1));
-        }
+        let mut state = self.state.lock();
+        let answer = change(&mut state.roster, Timestamp::now());
+        let known = Arc::new(state.look());
+        state.known = Arc::clone(&known);
+        self.figures.show(&state.roster);
+        // Under the lock, so that what is sent last is what is known last.
+        self.known.send_if_modified(|sent| {
+            let news = sent.as_ref().is_none_or(|sent| matters(&known, sent));
+            *sent = Some(known);
+            news
+        });
         answer
     }
 

@@ -127,7 +127,7 @@ fn what(change: &Change) -> u64 {
         Change::Apply(apply) => apply.digest.hash(&mut hash),
         Change::Delete(delete) => (&delete.uid, &delete.resource_version).hash(&mut hash),
         Change::Status(write) => {
-            (&write.resource_version, write.status.to_string()).hash(&mut hash)
+            (&write.resource_version, write.status.to_string()).hash(&mut hash);
         }
     }
     hash.finish()

@@ -136,10 +136,11 @@ async fn delete(api: &Api<DynamicObject>, change: &Delete) -> Result<Written, Fa
 }
 
 async fn status(api: &Api<DynamicObject>, change: &StatusWrite) -> Result<Written, Failure> {
-    let mut patch = json!({"status": change.status});
-    if let Some(version) = &change.resource_version {
-        patch["metadata"] = json!({"resourceVersion": version});
-    }
+    let patch = json!({
+        // Over exactly the version that it was computed from.
+        "metadata": change.resource_version.as_ref().map_or_else(|| json!({}), |v| json!({"resourceVersion": v})),
+        "status": change.status,
+    });
     let params = PatchParams {
         field_manager: Some(MANAGER.to_owned()),
         ..PatchParams::default()

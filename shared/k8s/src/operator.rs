@@ -49,7 +49,7 @@ use crate::status::{Facts, PeerFacts, StatusWrite, statuses};
 use crate::translate::{Scope, translate};
 
 pub use awaited::{ADMIN_ANNOTATION, ADMIN_PORT, Awaited, awaited};
-pub use diff::{Apply, Change, Delete, diff};
+pub use diff::{Apply, Change, Delete, diff, verbs};
 pub use digest::Digest;
 pub use memory::Memory;
 

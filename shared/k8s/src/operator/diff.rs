@@ -75,6 +75,22 @@ impl Change {
     }
 }
 
+/// What the controller does to objects of a kind beside reading them: verbs of the API. A Namespace is never deleted.
+#[must_use]
+pub fn verbs(group: &str, kind: &str) -> &'static [&'static str] {
+    let object = ObjectRef {
+        group: group.to_owned(),
+        kind: kind.to_owned(),
+        namespace: String::new(),
+        name: String::new(),
+    };
+    match stage(&object) {
+        None => &[],
+        Some(_) if kind == "Namespace" => &["create", "patch"],
+        Some(_) => &["create", "patch", "delete"],
+    }
+}
+
 /// Place of a kind among the objects that lean on each other; none for kinds that are not the controller's to write.
 fn stage(object: &ObjectRef) -> Option<u8> {
     let group = object.group.as_str();
@@ -82,10 +98,10 @@ fn stage(object: &ObjectRef) -> Option<u8> {
         ("", "Namespace") => 0,
         ("", "Service") => 1,
         ("discovery.k8s.io", "EndpointSlice") => 2,
-        ("gateway.networking.k8s.io", "BackendTLSPolicy" | "ReferenceGrant") => 3,
+        ("gateway.networking.k8s.io", "ReferenceGrant") => 3,
         ("gateway.networking.k8s.io", "Gateway") => 4,
         ("gateway.networking.k8s.io", "ListenerSet") => 5,
-        ("gateway.networking.k8s.io", "HTTPRoute" | "GRPCRoute" | "TLSRoute" | "TCPRoute") => 6,
+        ("gateway.networking.k8s.io", "HTTPRoute") => 6,
         ("multicluster.x-k8s.io" | kinds::GROUP, "ServiceImport") => 7,
         (kinds::GROUP, "PublishedService") => 8,
         (kinds::GROUP, "PublishedCluster") => 9,

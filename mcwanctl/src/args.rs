@@ -4,6 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::export::{ExportArgs, UnexportArgs};
+use crate::link::LinkArgs;
+use crate::status::StatusArgs;
+use crate::unlink::UnlinkArgs;
+
 /// Looks at, explains and shows an mc-wan ClusterSet.
 #[derive(Debug, Parser)]
 #[command(
@@ -21,6 +26,16 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Join two clusters, so that each imports what the other exports
+    Link(LinkArgs),
+    /// Part two clusters
+    Unlink(UnlinkArgs),
+    /// Export a Service to the other clusters
+    Export(ExportArgs),
+    /// Withdraw an export
+    Unexport(UnexportArgs),
+    /// Show clusters, tunnels, exports, imports, and what is wrong with them
+    Status(StatusArgs),
     /// Say what is wrong with manifests: what the gateway and the controller would report
     Check(CheckArgs),
     /// Print the Gateway API objects that the controller would make of manifests

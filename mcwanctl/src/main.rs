@@ -4,9 +4,14 @@
 
 mod args;
 mod check;
+mod cluster;
 mod demo;
+mod export;
 mod input;
+mod link;
 mod render;
+mod status;
+mod unlink;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -35,6 +40,11 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Check(args) => check::run(&args, &mut out),
         Command::Render(args) => render::run(&args, &mut out, &mut err),
+        Command::Link(args) => link::run(&args, &mut out, &mut err),
+        Command::Unlink(args) => unlink::run(&args, &mut out),
+        Command::Export(args) => export::run(&args, &mut out, &mut err),
+        Command::Unexport(args) => export::unexport(&args, &mut out),
+        Command::Status(args) => status::run(&args, &mut out),
         Command::Demo(args) => {
             drop((out, err));
             return exit(demo::run(&args), &mut io::stderr());
@@ -51,11 +61,8 @@ fn exit(done: anyhow::Result<bool>, err: &mut dyn Write) -> ExitCode {
         // `mcwanctl … | head` is not a mistake, but nothing more can be said either.
         Err(e) if is_broken_pipe(&e) => ExitCode::from(WRONG),
         Err(e) => {
-            let code = if e.is::<input::InputError>() {
-                USAGE
-            } else {
-                WRONG
-            };
+            let is_usage = e.is::<input::InputError>() || e.is::<cluster::ContextError>();
+            let code = if is_usage { USAGE } else { WRONG };
             let _unwritten = writeln!(err, "mcwanctl: {e:#}").is_err();
             ExitCode::from(code)
         }

@@ -12,6 +12,7 @@
 
 pub mod app;
 pub mod backends;
+mod dscp;
 pub mod listen;
 pub mod live;
 pub mod observe;

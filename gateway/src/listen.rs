@@ -6,6 +6,7 @@
 
 pub mod connection;
 mod greeting;
+mod refusal;
 pub mod report;
 mod serve;
 mod socket;
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use mcwan_routing::spec::{Role, SocketSpec};
+use mcwan_routing::spec::{Role, SocketSpec, WanClass};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::live::LiveTable;
+use crate::observe::Observer;
 use crate::proxy::shared::Proxy;
 use connection::Connection;
 use report::{ListenReport, SocketState, Sockets};
@@ -75,11 +77,28 @@ struct Running {
 }
 
 /// What connections of a socket need to know of it.
-#[derive(Debug, PartialEq, Eq, Clone, Copy)]
-struct Facts {
-    socket: SocketAddr,
-    port: u16,
-    role: Role,
+#[derive(Debug, PartialEq, Eq, Clone)]
+pub(crate) struct Facts {
+    /// As the table names it (perhaps a wildcard address).
+    pub(crate) socket: SocketAddr,
+    /// Its port as the Gateway API objects say it.
+    pub(crate) port: u16,
+    /// What it is for.
+    pub(crate) role: Role,
+    /// Whose traffic comes in there, on a WAN listener.
+    pub(crate) wan: Option<WanClass>,
+}
+
+impl Facts {
+    /// Marks packets with the class of the listener.
+    fn mark(&self, socket: &socket2::SockRef<'_>) {
+        let Some(dscp) = self.wan.as_ref().and_then(|wan| wan.dscp) else {
+            return;
+        };
+        if let Err(e) = crate::dscp::mark(socket, self.socket, dscp) {
+            log::warn!("packets of {} are not marked: {e}", self.socket);
+        }
+    }
 }
 
 /// Opens and closes sockets as the table says.
@@ -99,16 +118,18 @@ impl std::fmt::Debug for Listeners {
 }
 
 impl Listeners {
-    /// Serves connections with `proxy`; nothing is bound before [`Listeners::run`].
+    /// Serves connections with `proxy`; nothing is bound before [`Listeners::run`]. Requests that do not get as far as
+    /// the proxy are reported to `observer`.
     #[must_use]
     pub fn new(
         table: Arc<LiveTable>,
         proxy: &Arc<Proxy>,
+        observer: &Arc<Observer>,
         report: ListenReport,
         limits: &Limits,
     ) -> Self {
         let shared = Shared {
-            servers: Servers::new(proxy, limits),
+            servers: Servers::new(proxy, observer, limits),
             tasks: TaskTracker::new(),
             abort: CancellationToken::new(),
             open: AtomicUsize::new(0),
@@ -187,34 +208,37 @@ impl Listeners {
     }
 
     fn open(&mut self, facts: Facts) -> SocketState {
-        if let Some(running) = self.running.get(&facts.socket) {
+        let socket = facts.socket;
+        if let Some(running) = self.running.get(&socket) {
             // New connections see what has changed; the socket stays.
             if **running.facts.load() != facts {
                 running.facts.store(Arc::new(facts));
             }
             return SocketState::Listening;
         }
-        match socket::bind(facts.socket) {
+        match socket::bind(socket) {
             Ok(listener) => {
-                log::info!("listening on {}", facts.socket);
+                log::info!("listening on {socket}");
                 let running = self.start(listener, facts);
-                self.running.insert(facts.socket, running);
+                self.running.insert(socket, running);
                 SocketState::Listening
             }
             Err(e) => {
-                log::warn!("cannot listen on {}: {e}", facts.socket);
+                log::warn!("cannot listen on {socket}: {e}");
                 SocketState::Failed(e.to_string())
             }
         }
     }
 
     fn start(&self, listener: TcpListener, facts: Facts) -> Running {
+        // Answers to a SYN carry the listener's mark, before there is a connection to mark.
+        facts.mark(&socket2::SockRef::from(&listener));
         let stop = watch::Sender::new(false);
         let accepting = Accepting {
             listener,
+            open: self.report.counter(facts.socket),
             facts: Arc::new(ArcSwap::from_pointee(facts)),
             shared: Arc::clone(&self.shared),
-            open: self.report.counter(facts.socket),
             stop: stop.subscribe(),
         };
         Running {
@@ -242,11 +266,12 @@ impl Listeners {
     }
 }
 
-const fn facts(spec: &SocketSpec) -> Facts {
+fn facts(spec: &SocketSpec) -> Facts {
     Facts {
         socket: spec.socket,
         port: spec.port,
         role: spec.role,
+        wan: spec.wan.clone(),
     }
 }
 
@@ -290,13 +315,9 @@ impl Accepting {
             );
             return;
         }
-        let facts = **self.facts.load();
-        let connection = Arc::new(Connection::new(
-            facts.socket,
-            facts.port,
-            facts.role,
-            client,
-        ));
+        let facts = self.facts.load_full();
+        facts.mark(&socket2::SockRef::from(&tcp));
+        let connection = Arc::new(Connection::new(facts, client));
         let stop = self.stop.clone();
         self.shared.tasks.spawn(async move {
             tokio::select! {

@@ -31,7 +31,8 @@ pub struct Live {
 pub struct LinkedRule {
     /// The rule.
     pub rule: Arc<Rule>,
-    /// Parallel to `Forward::tiers[].choices[]`; None where the reference is invalid. Empty for redirects.
+    /// Parallel to `Forward::tiers[].choices[]`; None where the reference is invalid, or leads to an imported service,
+    /// whose own rules choose. Empty for redirects.
     pub tiers: Vec<Vec<Option<Arc<Backend>>>>,
     /// Backends of the rule's mirrors, parallel to `filters.mirrors`.
     pub mirrors: Vec<Option<Arc<Backend>>>,
@@ -50,7 +51,7 @@ impl LinkedRule {
         plan(forward, health, &mut |n| fastrand::u64(..n))
     }
 
-    /// The backend of a candidate; None where the reference is invalid.
+    /// The backend of a candidate; None where there is none: see [`Self::tiers`].
     #[must_use]
     pub fn backend(&self, candidate: Candidate) -> Option<&Arc<Backend>> {
         self.tiers
@@ -62,7 +63,7 @@ impl LinkedRule {
     fn new(rule: &Arc<Rule>, backends: &HashMap<BackendName, Arc<Backend>>) -> Self {
         let resolve = |target: &Target| match target {
             Target::Backend(name) => backends.get(name).map(Arc::clone),
-            Target::Invalid(_) => None,
+            Target::Import(_) | Target::Invalid(_) => None,
         };
         let tiers = match &rule.action {
             Action::Forward(forward) => forward

@@ -25,10 +25,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::Method;
 use mcwan_routing::failure::Failure;
 use mcwan_routing::plan::Candidate;
-use mcwan_routing::spec::Role;
+use mcwan_routing::rule::RuleName;
+use mcwan_routing::spec::{Role, WanClass};
 
 use crate::backends::Backend;
 use crate::live::LinkedRule;
@@ -46,8 +46,8 @@ pub struct Completed<'a> {
     pub duration: Duration,
     /// Role of the socket it came in on.
     pub role: Role,
-    /// Method.
-    pub method: &'a Method,
+    /// Method; empty when no request could be read.
+    pub method: &'a str,
     /// Host as the client sent it.
     pub authority: &'a [u8],
     /// Path and query as the client sent them.
@@ -60,6 +60,8 @@ pub struct Completed<'a> {
     pub downstream: Option<SocketAddr>,
     /// Our side of the client's connection; its port is the policy's on the ingress.
     pub local: Option<SocketAddr>,
+    /// The WAN policy of the listener, on the ingress.
+    pub wan: Option<&'a WanClass>,
     /// Cluster that the request came from: the peer's on the ingress; None elsewhere (then it is our own).
     pub source_cluster: Option<&'a str>,
     /// Trace and span.
@@ -72,8 +74,10 @@ pub struct Completed<'a> {
     pub bytes_received: u64,
     /// Body bytes to the client.
     pub bytes_sent: u64,
-    /// The rule, where one was found.
+    /// The rule that chose the backends, where one was found.
     pub rule: Option<&'a LinkedRule>,
+    /// Name of the rule that took the request: another one where that leads to an imported service.
+    pub route: Option<&'a RuleName>,
     /// Attempts in order.
     pub attempts: &'a [Attempt],
     /// Why the gateway answered itself; None when a backend (or a redirect) answered.
@@ -145,6 +149,17 @@ impl Observer {
             log.append(|buffer| line::write(buffer, &self.cluster, request, outcome));
         }
     }
+}
+
+/// WAN policy and transport class of the hop that a request takes behind us, or else (on the ingress) of the one that it
+/// took to us.
+pub(crate) fn wan_of<'a>(
+    request: &Completed<'a>,
+    backend: Option<&'a Backend>,
+) -> Option<(&'a str, &'a str)> {
+    let behind = backend.and_then(|b| b.tunnel.as_ref());
+    let behind = behind.map(|t| (t.policy.as_str(), t.class.as_str()));
+    behind.or_else(|| request.wan.map(|w| (w.policy.as_str(), w.class.as_str())))
 }
 
 /// The backend of a completed request: that of the last attempt.

@@ -174,7 +174,7 @@ impl ProxyHttp for Edge {
         if ctx.attempts.is_empty() {
             self.mirror(session, upstream, ctx);
         }
-        Ok(())
+        self.enter_import(upstream, ctx)
     }
 
     async fn request_body_filter(
@@ -220,13 +220,13 @@ impl ProxyHttp for Edge {
             ctx.unlimited();
         }
         header::strip_hop_by_hop(response);
-        for filters in [ctx.choice().map(|c| &c.filters), ctx.filters()]
-            .into_iter()
-            .flatten()
-        {
-            filters
-                .response_headers
-                .apply(&mut ResponseTarget(response));
+        let [outside, inside] = ctx.filters_on_the_way();
+        // On the way back the innermost come first.
+        for filters in [inside, outside].iter().flat_map(|(f, _)| f.iter().rev()) {
+            if let Some(filters) = filters {
+                let mut response = ResponseTarget(response);
+                filters.response_headers.apply(&mut response);
+            }
         }
         if let Some(cors) = ctx.cors() {
             let changes =

@@ -216,6 +216,7 @@ impl DataPlane {
         let listeners = Listeners::new(
             Arc::clone(&self.table),
             &proxy,
+            &self.observer,
             self.report.clone(),
             &self.config.limits,
         );

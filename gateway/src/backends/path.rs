@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
-use mcwan_routing::health::{Admission, EndpointState, Evidence, Health, TunnelState};
+use mcwan_routing::health::{Admission, Dampening, EndpointState, Evidence, Health, TunnelState};
 use mcwan_routing::spec::Tunnel;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -73,8 +73,19 @@ pub(super) struct TunnelPath {
 #[derive(Debug, Clone)]
 pub(super) struct History {
     pub(super) state: TunnelState,
-    /// What last made it `Down`, in one line.
+    /// What last made it `Down`, in one line; empty when nothing did, or when that is forgotten.
     pub(super) last_failure: String,
+}
+
+impl History {
+    /// What a tunnel said before it first worked is of no interest once it works; what broke it later is kept for as
+    /// long as flaps are.
+    fn forget(&mut self, now: Duration, dampening: &Dampening) {
+        let old = now.saturating_sub(self.state.since) >= dampening.max_hold_down;
+        if self.state.health == Health::Healthy && (self.state.flaps == 0 || old) {
+            self.last_failure.clear();
+        }
+    }
 }
 
 impl TunnelPath {
@@ -110,14 +121,24 @@ impl TunnelPath {
         self.history.lock().clone()
     }
 
+    fn dampening(&self) -> Dampening {
+        Dampening {
+            hold_down: self.tunnel.hold_down,
+            max_hold_down: self.tunnel.max_hold_down,
+            ..Dampening::default()
+        }
+    }
+
     fn observe(&self, evidence: Evidence, reason: &str) {
         let now = self.clock.now();
+        let dampening = self.dampening();
         let mut history = self.history.lock();
         let before = history.state.health;
-        history.state = history.state.observe(evidence, now, self.tunnel.hold_down);
+        history.state = history.state.observe(evidence, now, dampening);
         let after = history.state.health;
-        if evidence == Evidence::Failed {
-            reason.clone_into(&mut history.last_failure);
+        match evidence {
+            Evidence::Failed => reason.clone_into(&mut history.last_failure),
+            Evidence::Answered => history.forget(now, &dampening),
         }
         if after == before {
             return;
@@ -227,7 +248,7 @@ impl PathObserver for EndpointPath {
 mod tests {
     use super::*;
 
-    fn path(hold_down: Duration) -> TunnelPath {
+    fn path(hold_down: Duration, max_hold_down: Duration) -> TunnelPath {
         let tunnel = Tunnel {
             cluster: "cluster-1".to_owned(),
             policy: "business".to_owned(),
@@ -237,6 +258,7 @@ mod tests {
             max_age: Duration::from_secs(600),
             max_streams: 100,
             hold_down,
+            max_hold_down,
             dscp: None,
         };
         let address = "127.0.0.1:31111".parse().unwrap();
@@ -245,7 +267,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_tunnel_is_preferred_again_after_its_hold_down() {
-        let path = path(Duration::from_secs(60));
+        let path = path(Duration::from_secs(60), Duration::from_secs(1200));
         assert_eq!(path.health(), Health::Unknown);
         path.answered(Duration::ZERO);
         assert_eq!(path.health(), Health::Healthy);
@@ -260,6 +282,35 @@ mod tests {
         path.answered(Duration::ZERO);
         assert_eq!(path.health(), Health::Healthy);
         assert_eq!(path.history().last_failure, "no answer to PING");
+        tokio::time::advance(Duration::from_secs(1200)).await;
+        path.answered(Duration::ZERO);
+        assert_eq!(path.history().last_failure, "", "forgotten with the flap");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_failed_before_the_first_answer_is_forgotten_at_the_first_answer() {
+        let path = path(Duration::from_secs(60), Duration::from_secs(1200));
+        path.failed("connection refused");
+        assert_eq!(path.history().last_failure, "connection refused");
+        path.answered(Duration::ZERO);
+        assert_eq!(path.history().last_failure, "");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_hold_down_grows_with_each_flap_up_to_the_limit_of_the_policy() {
+        let path = path(Duration::from_secs(10), Duration::from_secs(20));
+        path.answered(Duration::ZERO);
+        for _ in 0..5 {
+            path.failed("no answer to PING");
+            path.answered(Duration::ZERO);
+            assert_eq!(path.health(), Health::Recovering);
+        }
+        tokio::time::advance(Duration::from_secs(19)).await;
+        path.answered(Duration::ZERO);
+        assert_eq!(path.health(), Health::Recovering);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        path.answered(Duration::ZERO);
+        assert_eq!(path.health(), Health::Healthy);
     }
 
     #[tokio::test(start_paused = true)]

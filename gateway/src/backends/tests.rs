@@ -24,6 +24,7 @@ fn tunnel(policy: &str) -> Tunnel {
         max_age: Duration::from_secs(600),
         max_streams: 100,
         hold_down: Duration::from_secs(60),
+        max_hold_down: Duration::from_secs(1200),
         dscp: None,
     }
 }

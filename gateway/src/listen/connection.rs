@@ -1,22 +1,21 @@
 //! Facts about one accepted connection, shared by its stream, its task and the requests on it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
 use futures::task::AtomicWaker;
-use mcwan_routing::spec::Role;
+use mcwan_routing::spec::{Role, WanClass};
 use pingora_core::protocols::Digest;
+
+use super::Facts;
 
 /// One accepted connection. Every session on it, HTTP/1 or HTTP/2, finds it through its [`Digest`].
 #[derive(Debug)]
 pub struct Connection {
-    /// The socket it came in on, as the table names it (perhaps a wildcard address).
-    pub socket: SocketAddr,
-    /// Port of that socket as the Gateway API objects say it.
-    pub port: u16,
-    /// What that socket is for.
-    pub role: Role,
+    /// The socket it came in on.
+    listener: Arc<Facts>,
     /// The client.
     pub client: SocketAddr,
     in_request: AtomicBool,
@@ -25,16 +24,38 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(super) const fn new(socket: SocketAddr, port: u16, role: Role, client: SocketAddr) -> Self {
+    pub(super) const fn new(listener: Arc<Facts>, client: SocketAddr) -> Self {
         Self {
-            socket,
-            port,
-            role,
+            listener,
             client,
             in_request: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             reader: AtomicWaker::new(),
         }
+    }
+
+    /// The socket it came in on, as the table names it (perhaps a wildcard address).
+    #[must_use]
+    pub fn socket(&self) -> SocketAddr {
+        self.listener.socket
+    }
+
+    /// Port of that socket as the Gateway API objects say it.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.listener.port
+    }
+
+    /// What that socket is for.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.listener.role
+    }
+
+    /// The WAN policy of that socket, on a WAN listener.
+    #[must_use]
+    pub fn wan(&self) -> Option<&WanClass> {
+        self.listener.wan.as_ref()
     }
 
     /// The connection that a session runs on.
@@ -80,4 +101,4 @@ impl Connection {
 }
 
 /// What the digest holds: shared with the stream and the connection's task.
-pub type SharedConnection = std::sync::Arc<Connection>;
+pub type SharedConnection = Arc<Connection>;

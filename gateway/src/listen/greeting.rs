@@ -46,11 +46,11 @@ fn agreement(read: &[u8]) -> Agreement {
 /// Reads until the protocol is known. A client that says nothing for `silence` is given up.
 ///
 /// # Errors
-/// When the client says nothing in time, or goes away.
+/// `InvalidData` when a preface begins and does not end in time; otherwise the client says nothing in time, or goes away.
 pub(super) async fn read(tcp: &mut TcpStream, silence: Duration) -> io::Result<Greeting> {
     timeout(silence, tcp.readable()).await??;
     let mut bytes = BytesMut::new();
-    timeout(PREFACE_TIME, async {
+    let preface = async {
         loop {
             bytes.reserve(1024);
             if tcp.read_buf(&mut bytes).await? == 0 {
@@ -62,8 +62,9 @@ pub(super) async fn read(tcp: &mut TcpStream, silence: Duration) -> io::Result<G
                 Agreement::SoFar => {}
             }
         }
-    })
-    .await?
+    };
+    let late = |_| io::Error::new(io::ErrorKind::InvalidData, "half a preface");
+    timeout(PREFACE_TIME, preface).await.map_err(late)?
 }
 
 #[cfg(test)]
@@ -118,6 +119,18 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_leaves_early_is_an_error() {
         assert!(greeting_of(&[b"PR"]).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_preface_is_told_from_silence() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        client.write_all(&PREFACE[..9]).await.unwrap();
+        let mut accepted = listener.accept().await.unwrap().0;
+        let error = read(&mut accepted, Duration::from_secs(9)).await;
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,9 +1,11 @@
 //! One connection from accept to close.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mcwan_routing::failure::Failure;
 use mcwan_routing::spec::Role;
 use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp as _};
 use pingora_core::protocols::Stream;
@@ -19,7 +21,9 @@ use tokio::sync::oneshot;
 use super::Limits;
 use super::connection::{Connection, SharedConnection};
 use super::greeting::{self, Greeting};
+use super::refusal::Refusal;
 use super::stream::{ClientStream, HeadLimits, Parts};
+use crate::observe::Observer;
 use crate::proxy::shared::Proxy;
 
 /// Receive window of a stream on a WAN listener, in bytes: 1 MiB at 50 ms round trip is 20 MB/s a stream, the default
@@ -101,13 +105,15 @@ pub(super) struct Servers {
     http1: Arc<Server>,
     http2: Arc<Server>,
     wan_http2: Arc<Server>,
+    observer: Arc<Observer>,
     head: HeadLimits,
     idle: Duration,
 }
 
 impl Servers {
-    pub(super) fn new(proxy: &Arc<Proxy>, limits: &Limits) -> Self {
+    pub(super) fn new(proxy: &Arc<Proxy>, observer: &Arc<Observer>, limits: &Limits) -> Self {
         Self {
+            observer: Arc::clone(observer),
             http1: Server::new(proxy, limits, false, false),
             http2: Server::new(proxy, limits, true, false),
             wan_http2: Server::new(proxy, limits, true, true),
@@ -130,7 +136,7 @@ impl Servers {
         match greeting {
             Ok(Greeting::Http1(prefix)) => self.http1(tcp, prefix, connection, stop).await,
             Ok(Greeting::Http2(prefix)) => {
-                let server = if connection.role == Role::Ingress {
+                let server = if connection.role() == Role::Ingress {
                     &self.wan_http2
                 } else {
                     &self.http2
@@ -138,12 +144,22 @@ impl Servers {
                 let parts = Parts {
                     tcp,
                     connection,
+                    observer: Arc::clone(&self.observer),
                     prefix,
                     limits: None,
                     half_closed: None,
                     parting: None,
                 };
                 server.process_new(stream(parts), &stop).await;
+            }
+            Err(e) if e.kind() == ErrorKind::InvalidData => {
+                let refusal = Refusal {
+                    failure: Failure::Timeout,
+                    status: 0,
+                    began: None,
+                    protocol: "HTTP/2",
+                };
+                refusal.report(&connection, &self.observer);
             }
             Err(e) => log::debug!(
                 "connection from {} ended before a request: {e}",
@@ -164,6 +180,7 @@ impl Servers {
         let parts = Parts {
             tcp,
             connection: Arc::clone(&connection),
+            observer: Arc::clone(&self.observer),
             prefix,
             limits: Some(self.head),
             half_closed: Some(half_closed),

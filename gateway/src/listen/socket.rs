@@ -38,7 +38,10 @@ pub(super) fn bind(socket: SocketAddr) -> io::Result<TcpListener> {
 
 #[cfg(test)]
 mod tests {
+    use mcwan_routing::spec::{Role, WanClass};
+
     use super::*;
+    use crate::listen::Facts;
 
     #[tokio::test]
     async fn accepted_connections_inherit_the_options() {
@@ -48,6 +51,28 @@ mod tests {
         let accepted = accepted.unwrap().0;
         assert!(accepted.nodelay().unwrap());
         assert!(socket2::SockRef::from(&accepted).keepalive().unwrap());
+        drop(client);
+    }
+
+    #[tokio::test]
+    async fn answers_of_a_wan_listener_carry_the_mark_of_its_policy() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let facts = Facts {
+            socket: listener.local_addr().unwrap(),
+            port: 31_111,
+            role: Role::Ingress,
+            wan: Some(WanClass {
+                policy: "business".to_owned(),
+                class: "business".to_owned(),
+                dscp: Some(46),
+            }),
+        };
+        facts.mark(&socket2::SockRef::from(&listener));
+        let client = tokio::net::TcpStream::connect(facts.socket);
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        let accepted = accepted.unwrap().0;
+        let mark = socket2::SockRef::from(&accepted).tos_v4().unwrap();
+        assert_eq!(mark, 46 << 2);
         drop(client);
     }
 

@@ -25,6 +25,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use super::connection::SharedConnection;
+use super::refusal::Refusal;
+use crate::observe::Observer;
 
 /// Writes up to this size wait for a flush, in bytes: a response header and a small body leave together.
 const GATHER: usize = 4096;
@@ -53,7 +55,7 @@ impl Default for HeadLimits {
 #[derive(Debug, Default)]
 struct Head {
     read: usize,
-    deadline: Option<Instant>,
+    began: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -62,6 +64,7 @@ struct Head {
 pub(super) struct ClientStream {
     tcp: TcpStream,
     connection: SharedConnection,
+    observer: Arc<Observer>,
     /// Bytes read before the protocol was known.
     prefix: Bytes,
     /// None for HTTP/2, whose codec bounds heads and gathers writes itself.
@@ -81,6 +84,7 @@ pub(super) struct ClientStream {
 pub(super) struct Parts {
     pub(super) tcp: TcpStream,
     pub(super) connection: SharedConnection,
+    pub(super) observer: Arc<Observer>,
     pub(super) prefix: Bytes,
     pub(super) limits: Option<HeadLimits>,
     /// Told when the client has closed its sending side, with a second handle of the socket to watch for a reset.
@@ -96,6 +100,7 @@ impl ClientStream {
         Self {
             tcp: parts.tcp,
             connection: parts.connection,
+            observer: parts.observer,
             prefix: parts.prefix,
             limits: parts.limits,
             head: Head::default(),
@@ -128,7 +133,7 @@ impl ClientStream {
         if self.head.read > limits.bytes {
             self.refuse(
                 Failure::HeaderTooLarge,
-                "431 Request Header Fields Too Large",
+                (431, "Request Header Fields Too Large"),
             );
             return Poll::Ready(Err(io::Error::other("request header too large")));
         }
@@ -136,14 +141,12 @@ impl ClientStream {
         if let Poll::Ready(read) = self.poll_bytes(cx, buf) {
             self.head.read += buf.filled().len() - before;
             if self.head.read > 0 {
-                self.head
-                    .deadline
-                    .get_or_insert_with(|| Instant::now() + limits.deadline);
+                self.head.began.get_or_insert_with(Instant::now);
             }
             return Poll::Ready(read);
         }
-        match self.head.deadline {
-            Some(deadline) => self.poll_deadline(cx, deadline),
+        match self.head.began {
+            Some(began) => self.poll_deadline(cx, began + limits.deadline),
             None => self.poll_idle(cx),
         }
     }
@@ -155,7 +158,7 @@ impl ClientStream {
             .timer
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         ready!(timer.as_mut().poll(cx));
-        self.refuse(Failure::Timeout, "408 Request Timeout");
+        self.refuse(Failure::Timeout, (408, "Request Timeout"));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -170,13 +173,20 @@ impl ClientStream {
 
     /// Answers a request that never reaches the proxy, once, as far as the socket takes it at once. The caller ends the
     /// connection.
-    fn refuse(&mut self, failure: Failure, status: &str) {
+    fn refuse(&mut self, failure: Failure, (status, reason): (u16, &str)) {
         if std::mem::replace(&mut self.refused, true) {
             return;
         }
+        let refusal = Refusal {
+            failure,
+            status,
+            began: self.head.began,
+            protocol: "HTTP/1.1",
+        };
+        refusal.report(&self.connection, &self.observer);
         let body = failure.line();
         let answer = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n\
+            "HTTP/1.1 {status} {reason}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n\
              connection: close\r\n\r\n{body}",
             body.len()
         );
@@ -187,9 +197,9 @@ impl ClientStream {
     /// line, and no word about the software.
     fn refuse_as(&mut self, answer: &[u8]) {
         if answer.starts_with(b"HTTP/1.1 405") {
-            self.refuse(Failure::BadRequest, "405 Method Not Allowed");
+            self.refuse(Failure::BadRequest, (405, "Method Not Allowed"));
         } else {
-            self.refuse(Failure::BadRequest, "400 Bad Request");
+            self.refuse(Failure::BadRequest, (400, "Bad Request"));
         }
     }
 

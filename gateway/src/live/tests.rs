@@ -85,6 +85,7 @@ fn spec(rules: u32, endpoint: u16) -> TableSpec {
             socket: ([127, 0, 0, 1], 10080).into(),
             port: 80,
             role: Role::Plain,
+            wan: None,
             listeners: vec![ListenerSpec {
                 name: "a/b/c".to_owned(),
                 hostname: HostPattern::Any,
@@ -101,6 +102,7 @@ fn spec(rules: u32, endpoint: u16) -> TableSpec {
                 (backend(n), spec)
             })
             .collect(),
+        imports: std::collections::BTreeMap::new(),
     }
 }
 

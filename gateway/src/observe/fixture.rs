@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, Method};
+use http::HeaderMap;
 use mcwan_routing::failure::Failure;
 use mcwan_routing::plan::Candidate;
 use mcwan_routing::rule::{
     Action, Filters, Forward, RouteKind, Rule, RuleName, ServiceName, Timeouts,
 };
-use mcwan_routing::spec::{BackendName, BackendProtocol, Role, Tunnel};
+use mcwan_routing::spec::{BackendName, BackendProtocol, Role, Tunnel, WanClass};
 
 use super::trace::{RequestId, TraceContext};
 use super::{Attempt, Completed};
@@ -28,6 +28,8 @@ pub(crate) struct Request {
     pub(crate) status: u16,
     pub(crate) failure: Option<Failure>,
     pub(crate) source: Option<&'static str>,
+    pub(crate) wan: Option<WanClass>,
+    pub(crate) port: u16,
 }
 
 /// `GET /payment`, answered by the business tunnel to cluster-1.
@@ -43,6 +45,8 @@ pub(crate) fn request() -> Request {
         status: 200,
         failure: None,
         source: None,
+        wan: None,
+        port: 10_080,
     }
 }
 
@@ -52,13 +56,14 @@ impl Request {
             start: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
             duration: Duration::from_micros(12_345),
             role: Role::Egress,
-            method: &Method::GET,
+            method: "GET",
             authority: b"payment.secure.svc.clusterset.local",
             path: &self.path,
             protocol: "HTTP/1.1",
             user_agent: &self.user_agent,
             downstream: Some(SocketAddr::from(([127, 0, 0, 1], 40_000))),
-            local: Some(SocketAddr::from(([127, 0, 0, 2], 10_080))),
+            local: Some(SocketAddr::from(([127, 0, 0, 2], self.port))),
+            wan: self.wan.as_ref(),
             source_cluster: self.source,
             trace: &self.trace,
             request_id: &self.id,
@@ -66,6 +71,7 @@ impl Request {
             bytes_received: 11,
             bytes_sent: 1024,
             rule: self.rule.as_ref(),
+            route: self.rule.as_ref().map(|linked| &linked.rule.name),
             attempts: &self.attempts,
             failure: self.failure,
         }
@@ -105,6 +111,7 @@ pub(crate) fn tunnel(policy: &str) -> Arc<Backend> {
             max_age: Duration::from_secs(600),
             max_streams: 100,
             hold_down: Duration::from_secs(5),
+            max_hold_down: Duration::from_secs(60),
             dscp: None,
         }),
         endpoints: Vec::new(),

@@ -8,7 +8,7 @@ use mcwan_routing::spec::Role;
 use super::json::{milliseconds, number, string, timestamp};
 use super::outcome::Outcome;
 use super::trace::put_hex;
-use super::{Attempt, Completed, last_backend};
+use super::{Attempt, Completed, last_backend, wan_of};
 use crate::backends::Backend;
 
 /// Longest path and query that is logged.
@@ -38,7 +38,7 @@ pub(super) fn write(out: &mut Vec<u8>, own: &str, request: &Completed<'_>, outco
 }
 
 fn http(object: &mut Fields<'_>, request: &Completed<'_>, outcome: Outcome) {
-    object.text(key!("method"), request.method.as_str());
+    object.text(key!("method"), request.method);
     object.bytes(key!("path"), request.path, MAX_PATH);
     object.text(key!("protocol"), request.protocol);
     object.number(key!("response_code"), u64::from(request.status));
@@ -79,9 +79,9 @@ fn tracing(object: &mut Fields<'_>, request: &Completed<'_>) {
 fn routing(object: &mut Fields<'_>, own: &str, request: &Completed<'_>) {
     object.text(key!("role"), role(request.role));
     let rule = request.rule.map(|linked| linked.rule.as_ref());
-    object.rule(rule.map(|r| &r.name));
+    object.rule(request.route);
     let backend = last_backend(request);
-    let tunnel = backend.and_then(|b| b.tunnel.as_ref());
+    let wan = wan_of(request, backend);
     object.text(
         key!("source_cluster"),
         request.source_cluster.unwrap_or(own),
@@ -98,8 +98,8 @@ fn routing(object: &mut Fields<'_>, own: &str, request: &Completed<'_>) {
     let namespace = service.map(|s| s.namespace.as_str());
     let namespace = namespace.or_else(|| local.map(|b| b.name.namespace.as_str()));
     object.optional(key!("destination_service_namespace"), namespace);
-    object.optional(key!("wan_policy"), tunnel.map(|t| t.policy.as_str()));
-    object.optional(key!("tunnel"), tunnel.map(|t| t.class.as_str()));
+    object.optional(key!("wan_policy"), wan.map(|(policy, _)| policy));
+    object.optional(key!("tunnel"), wan.map(|(_, class)| class));
 }
 
 fn attempts(object: &mut Fields<'_>, own: &str, attempts: &[Attempt]) {

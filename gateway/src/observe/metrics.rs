@@ -1,7 +1,8 @@
 //! Request metrics: Istio's label words, and our dimension, the WAN policy.
 //!
-//! Labels that do not apply are empty, which Prometheus treats as absent: `wan_policy=""` is a local backend,
-//! `destination_cluster=""` a request that no backend took.
+//! Labels that do not apply are empty, which Prometheus treats as absent: `destination_cluster=""` is a request that
+//! no backend took. `wan_policy` is the policy of the tunnel behind us; on the ingress, that of the tunnel the request came
+//! through.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, R
 
 use super::outcome::Outcome;
 use super::series::{AttemptKey, RequestKey, RequestSeries, RuleMetrics};
-use super::{Attempt, Completed};
+use super::{Attempt, Completed, wan_of};
 use crate::backends::Backend;
 
 /// Labels of everything that is counted for a destination.
@@ -139,6 +140,7 @@ impl RequestMetrics {
         let last = request.attempts.last();
         let key = RequestKey {
             source,
+            port: wan_port(request),
             candidate: last.map(|a| a.candidate),
             status: request.status,
             outcome,
@@ -162,6 +164,7 @@ impl RequestMetrics {
         for attempt in request.attempts {
             let key = AttemptKey {
                 source,
+                port: wan_port(request),
                 candidate: attempt.candidate,
                 reason: attempt.reason,
             };
@@ -190,6 +193,12 @@ impl RequestMetrics {
             }
         }
     }
+}
+
+/// Tells the WAN policies of an ingress apart: one rule serves all of them.
+fn wan_port(request: &Completed<'_>) -> u16 {
+    let port = request.wan.and(request.local).map(|local| local.port());
+    port.unwrap_or(0)
 }
 
 /// Cluster and policy of a backend, both empty for a local one.
@@ -243,6 +252,7 @@ impl<'a> Labels<'a> {
         // Behind a tunnel the backend is a gateway; only a local backend is the service itself.
         let local = backend.filter(|b| b.tunnel.is_none()).map(|b| &b.name);
         let tunnel = backend.and_then(|b| b.tunnel.as_ref());
+        let (policy, class) = wan_of(request, backend).unwrap_or_default();
         let own = backend.map_or("", |_| name(0));
         Self {
             source: name(usize::from(source)),
@@ -255,8 +265,8 @@ impl<'a> Labels<'a> {
                 .map(|s| s.namespace.as_str())
                 .or(local.map(|b| b.namespace.as_str()))
                 .unwrap_or_default(),
-            policy: tunnel.map_or("", |t| &t.policy),
-            tunnel: tunnel.map_or("", |t| &t.class),
+            policy,
+            tunnel: class,
         }
     }
 

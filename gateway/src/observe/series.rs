@@ -16,6 +16,8 @@ use super::outcome::Outcome;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct RequestKey {
     pub(super) source: u16,
+    /// Of a WAN listener; 0 elsewhere.
+    pub(super) port: u16,
     pub(super) candidate: Option<Candidate>,
     pub(super) status: u16,
     pub(super) outcome: Outcome,
@@ -25,6 +27,8 @@ pub(super) struct RequestKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct AttemptKey {
     pub(super) source: u16,
+    /// Of a WAN listener; 0 elsewhere.
+    pub(super) port: u16,
     pub(super) candidate: Candidate,
     pub(super) reason: &'static str,
 }

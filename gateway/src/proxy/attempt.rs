@@ -92,13 +92,12 @@ impl RequestContext {
     /// The failure to answer with when there is none.
     pub(super) fn begin_attempt(&mut self) -> Result<(), Failure> {
         let live = Arc::clone(&self.live);
-        let linked = self
-            .rule
-            .and_then(|id| live.rule(id))
-            .ok_or(Failure::Internal)?;
+        let rule = |id| live.rule(id).ok_or(Failure::Internal);
+        let own = self.rule.map_or(Err(Failure::Internal), rule)?;
+        let chooser = self.import.as_ref().map_or(Ok(own), |i| rule(i.rule))?;
         let tried: SmallVec<[_; 4]> = self.attempts.iter().filter_map(|a| a.address).collect();
         while let Some(candidate) = self.plan.get(self.next).copied() {
-            let backend = linked.backend(candidate).ok_or(Failure::InvalidBackend)?;
+            let backend = chooser.backend(candidate).ok_or(Failure::InvalidBackend)?;
             if let Some(lease) = backend.pick(&tried) {
                 let now = Instant::now();
                 self.current = Some(Current {
@@ -107,11 +106,7 @@ impl RequestContext {
                     address: lease.endpoint().address,
                     lease: Some(lease),
                     started: now,
-                    deadline: linked
-                        .rule
-                        .timeouts
-                        .backend_request
-                        .map(|limit| now + limit),
+                    deadline: own.rule.timeouts.backend_request.map(|limit| now + limit),
                     status: 0,
                     header_after: None,
                 });

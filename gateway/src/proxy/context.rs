@@ -32,6 +32,8 @@ pub struct RequestContext {
     pub(super) rule: Option<RuleId>,
     /// What a `PathPrefix` match took from the path.
     pub(super) prefix: Option<Box<str>>,
+    /// The rule of an imported service that chooses the backends, where the rule that took the request leads to one.
+    pub(super) import: Option<Import>,
     pub(super) plan: Plan,
     /// Position in the plan of the next attempt's candidate.
     pub(super) next: usize,
@@ -57,6 +59,17 @@ pub struct RequestContext {
     pub(super) counted: Option<super::budget::Active>,
 }
 
+/// A request's way through an imported service.
+#[derive(Debug)]
+pub(super) struct Import {
+    /// The choice of the rule that took the request, which leads there.
+    pub(super) by: Candidate,
+    /// The rule of the imported service.
+    pub(super) rule: RuleId,
+    /// What a `PathPrefix` match of that rule took from the path.
+    pub(super) prefix: Option<Box<str>>,
+}
+
 /// The attempt under way.
 #[derive(Debug)]
 pub(super) struct Current {
@@ -72,6 +85,16 @@ pub(super) struct Current {
     pub(super) header_after: Option<Duration>,
 }
 
+/// Filters in the order in which a request meets them, and the prefix that a `PathPrefix` match took.
+pub(super) type FiltersOnTheWay<'a> = ([Option<&'a Filters>; 2], Option<&'a str>);
+
+fn choice_of(linked: &LinkedRule, candidate: Candidate) -> Option<&Choice> {
+    match &linked.rule.action {
+        Action::Forward(forward) => forward.choice(candidate),
+        Action::Redirect(_) => None,
+    }
+}
+
 impl RequestContext {
     pub(super) fn new(live: Arc<Live>) -> Self {
         Self {
@@ -84,6 +107,7 @@ impl RequestContext {
             request_id: None,
             rule: None,
             prefix: None,
+            import: None,
             plan: Plan::new(),
             next: 0,
             current: None,
@@ -103,12 +127,35 @@ impl RequestContext {
 
     /// Role of the socket that the request came in on.
     pub(super) fn role(&self) -> Role {
-        self.connection.as_ref().map_or(Role::Plain, |c| c.role)
+        self.connection.as_ref().map_or(Role::Plain, |c| c.role())
     }
 
     /// The rule that took the request.
     pub(super) fn linked(&self) -> Option<&LinkedRule> {
         self.live.rule(self.rule?)
+    }
+
+    /// The rule whose choices are the candidates: that of the imported service where there is one, or the same.
+    pub(super) fn chooser(&self) -> Option<&LinkedRule> {
+        match &self.import {
+            Some(import) => self.live.rule(import.rule),
+            None => self.linked(),
+        }
+    }
+
+    /// All filters that an attempt passes, from the client to the upstream, each with what a `PathPrefix` match before
+    /// it took from the path. The first item are those outside of an imported service.
+    pub(super) fn filters_on_the_way(&self) -> [FiltersOnTheWay<'_>; 2] {
+        let prefix = self.prefix.as_deref();
+        let Some(import) = &self.import else {
+            let own = [self.filters(), self.choice().map(|c| &c.filters)];
+            return [(own, prefix), ([None, None], None)];
+        };
+        let by = self.linked().and_then(|l| choice_of(l, import.by));
+        let outside = [self.filters(), by.map(|c| &c.filters)];
+        let chooser = self.chooser().map(|l| &l.rule.filters);
+        let inside = [chooser, self.choice().map(|c| &c.filters)];
+        [(outside, prefix), (inside, import.prefix.as_deref())]
     }
 
     /// Filters of the rule.
@@ -123,11 +170,7 @@ impl RequestContext {
 
     /// The choice of the attempt under way.
     pub(super) fn choice(&self) -> Option<&Choice> {
-        let candidate = self.current.as_ref()?.candidate;
-        match &self.linked()?.rule.action {
-            Action::Forward(forward) => forward.choice(candidate),
-            Action::Redirect(_) => None,
-        }
+        choice_of(self.chooser()?, self.current.as_ref()?.candidate)
     }
 
     /// Time left until the earlier of the request's and the attempt's limit; None without limit.

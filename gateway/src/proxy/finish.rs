@@ -11,6 +11,7 @@ use pingora_proxy::Session;
 
 use super::context::RequestContext;
 use super::{request, wan};
+use crate::listen::connection::Connection;
 use crate::observe::{Completed, Observer};
 
 /// What the report says of the client's request. Cheap to make: everything is shared with the header.
@@ -84,7 +85,7 @@ impl RequestContext {
             start: self.started_at,
             duration: self.start.elapsed(),
             role: self.role(),
-            method: &asked.method,
+            method: asked.method.as_str(),
             authority: asked.authority.as_bytes(),
             path: asked
                 .uri
@@ -94,14 +95,16 @@ impl RequestContext {
             protocol: protocol(asked.version),
             user_agent: asked.user_agent.as_ref().map_or(b"", |v| v.as_bytes()),
             downstream: connection.map(|c| c.client),
-            local: connection.map(|c| c.socket),
+            local: connection.map(|c| c.socket()),
+            wan: connection.and_then(Connection::wan),
             source_cluster: asked.source.as_deref(),
             trace,
             request_id,
             status: exchanged.status,
             bytes_received: exchanged.received,
             bytes_sent: exchanged.sent,
-            rule: self.linked(),
+            rule: self.chooser(),
+            route: self.linked().map(|l| &l.rule.name),
             attempts: &self.attempts,
             failure: self.failure,
         });

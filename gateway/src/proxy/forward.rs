@@ -8,7 +8,7 @@ use pingora_error::{ErrorType, OrErr as _, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
-use super::context::RequestContext;
+use super::context::{FiltersOnTheWay, RequestContext};
 use super::header::RequestTarget;
 use super::{Edge, header, request, wan};
 use crate::upstream::headers::strip_hop_by_hop;
@@ -45,13 +45,8 @@ impl Edge {
         if let Some(id) = &ctx.request_id {
             id.write(upstream);
         }
-        for filters in [ctx.filters(), ctx.choice().map(|c| &c.filters)]
-            .into_iter()
-            .flatten()
-        {
-            rewrite(upstream, filters, ctx)?;
-            filters.request_headers.apply(&mut RequestTarget(upstream));
-        }
+        let [outside, _] = ctx.filters_on_the_way();
+        apply(upstream, outside)?;
         if client.headers.contains_key(&GRPC_TIMEOUT) || is_grpc(client) {
             // gRPC servers insist on it, and it is hop-by-hop: an HTTP/1 hop before us may have lost it.
             upstream.insert_header(TE, HeaderValue::from_static("trailers"))?;
@@ -59,17 +54,35 @@ impl Edge {
         Ok(())
     }
 
+    /// Takes `upstream` through the rule of an imported service, where there is one: what the filters so far made of
+    /// Host is what its backends shall see.
+    ///
+    /// # Errors
+    /// When a rewritten header cannot be one.
+    pub(super) fn enter_import(
+        &self,
+        upstream: &mut RequestHeader,
+        ctx: &RequestContext,
+    ) -> Result<()> {
+        if ctx.import.is_none() {
+            return Ok(());
+        }
+        if is_tunnelled(ctx) {
+            let host = upstream.headers.get(HOST).cloned();
+            let host = host.as_ref().map_or(b"".as_slice(), |h| h.as_bytes());
+            wan::enter(upstream, &self.cluster, host);
+        }
+        let [_, inside] = ctx.filters_on_the_way();
+        apply(upstream, inside)
+    }
+
     /// Headers of the WAN hop: none from ordinary clients, ours into a tunnel, none to a backend.
     fn wan_headers(&self, upstream: &mut RequestHeader, ctx: &RequestContext, authority: &[u8]) {
-        let tunnel = ctx
-            .current
-            .as_ref()
-            .is_some_and(|c| c.backend.tunnel.is_some());
         if ctx.role() == Role::Ingress {
             wan::leave(upstream);
         }
         wan::strip_request(upstream);
-        if tunnel {
+        if is_tunnelled(ctx) && ctx.import.is_none() {
             wan::enter(upstream, &self.cluster, authority);
         }
     }
@@ -89,8 +102,29 @@ fn is_grpc(request: &RequestHeader) -> bool {
     content.is_some_and(|c| c.as_bytes().starts_with(b"application/grpc"))
 }
 
+/// Whether the attempt under way goes into the WAN.
+fn is_tunnelled(ctx: &RequestContext) -> bool {
+    let current = ctx.current.as_ref();
+    current.is_some_and(|c| c.backend.tunnel.is_some())
+}
+
+/// Applies filters in their order: rewrites, and changes of headers.
+///
+/// # Errors
+/// When a rewritten header cannot be one.
+pub(super) fn apply(
+    upstream: &mut RequestHeader,
+    (filters, prefix): FiltersOnTheWay<'_>,
+) -> Result<()> {
+    for filters in filters.into_iter().flatten() {
+        rewrite(upstream, filters, prefix)?;
+        filters.request_headers.apply(&mut RequestTarget(upstream));
+    }
+    Ok(())
+}
+
 /// Applies `URLRewrite`.
-fn rewrite(upstream: &mut RequestHeader, filters: &Filters, ctx: &RequestContext) -> Result<()> {
+fn rewrite(upstream: &mut RequestHeader, filters: &Filters, prefix: Option<&str>) -> Result<()> {
     let Some(rewrite) = &filters.rewrite else {
         return Ok(());
     };
@@ -100,11 +134,7 @@ fn rewrite(upstream: &mut RequestHeader, filters: &Filters, ctx: &RequestContext
     let Some(path) = &rewrite.path else {
         return Ok(());
     };
-    let path = path.path_and_query(
-        ctx.prefix.as_deref(),
-        upstream.uri.path(),
-        upstream.uri.query(),
-    );
+    let path = path.path_and_query(prefix, upstream.uri.path(), upstream.uri.query());
     let mut parts = upstream.uri.clone().into_parts();
     parts.path_and_query = Some(
         path.parse()

@@ -1,5 +1,6 @@
 //! From a request header to a plan.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::{EXPECT, HOST};
@@ -7,15 +8,18 @@ use mcwan_routing::failure::Failure;
 use mcwan_routing::filter::Preflight;
 use mcwan_routing::filter::RedirectFrom;
 use mcwan_routing::matching::RequestView;
-use mcwan_routing::rule::Action;
+use mcwan_routing::plan::{Candidate, Plan};
+use mcwan_routing::rule::{Action, Forward, Target};
+use mcwan_routing::spec::BackendName;
 use mcwan_routing::table::Lookup;
 use pingora_error::Result;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
-use super::context::RequestContext;
-use super::{Edge, answer};
+use super::context::{FiltersOnTheWay, Import, RequestContext};
+use super::{Edge, answer, forward};
 use crate::listen::connection::Connection;
+use crate::live::{LinkedRule, Live};
 use crate::observe::trace::{RequestId, TraceContext};
 
 /// Longest pause of a client inside a request body.
@@ -30,7 +34,7 @@ const DRAIN_BODY: Duration = Duration::from_secs(5);
 pub(super) fn prepare(session: &mut Session, ctx: &mut RequestContext, keepalive: u64) {
     if let Some(connection) = Connection::of(session.digest()) {
         connection.request_begins();
-        ctx.connection = Some(std::sync::Arc::clone(connection));
+        ctx.connection = Some(Arc::clone(connection));
     }
     // None: the client, or the end of the process, wants the connection closed.
     if session.get_keepalive().is_some() {
@@ -80,7 +84,7 @@ impl Edge {
         if self.answered_by_filter(session, ctx).await? {
             return Ok(true);
         }
-        if let Err(failure) = plan(ctx) {
+        if let Err(failure) = plan(session.req_header(), ctx) {
             return self.refuse(session, ctx, failure).await;
         }
         self.continue_body(session, ctx).await?;
@@ -129,7 +133,7 @@ impl Edge {
         let location = redirect.location(&RedirectFrom {
             scheme: "http",
             host: std::str::from_utf8(authority(client)).unwrap_or(""),
-            listener_port: ctx.connection.as_ref().map_or(80, |c| c.port),
+            listener_port: ctx.connection.as_ref().map_or(80, |c| c.port()),
             path: client.uri.path(),
             query: client.uri.query(),
             prefix: ctx.prefix.as_deref(),
@@ -159,15 +163,7 @@ impl Edge {
 /// Finds the rule.
 fn find(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), Failure> {
     let connection = ctx.connection.as_ref().ok_or(Failure::Internal)?;
-    let path = request.uri.path();
-    let view = RequestView {
-        host: host(authority(request)),
-        path,
-        query: request.uri.query(),
-        method: &request.method,
-        headers: &request.headers,
-    };
-    let (rule, prefix) = match ctx.live.table.find(connection.socket, &view) {
+    let (rule, prefix) = match ctx.live.table.find(connection.socket(), &view(request)) {
         Lookup::Found { rule, prefix } => (rule, prefix.map(Box::from)),
         Lookup::NoRule | Lookup::NoListener => return Err(Failure::NoRule),
     };
@@ -178,9 +174,30 @@ fn find(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), Failure
     Ok(())
 }
 
-/// Orders the candidates.
-fn plan(ctx: &mut RequestContext) -> Result<(), Failure> {
-    let linked = ctx.linked().ok_or(Failure::Internal)?;
+/// Orders the candidates. Where the rule's draw falls on an imported service, they are those of its own rules.
+fn plan(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), Failure> {
+    let live = Arc::clone(&ctx.live);
+    let linked = ctx.rule.and_then(|id| live.rule(id));
+    let (forward, mut plan) = planned(linked.ok_or(Failure::Internal)?)?;
+    let drawn = plan.first().copied();
+    let choice = drawn.and_then(|by| Some((by, forward.choice(by)?)));
+    if let Some((by, choice)) = choice
+        && let Target::Import(name) = &choice.target
+    {
+        let filters = (
+            [ctx.filters(), Some(&choice.filters)],
+            ctx.prefix.as_deref(),
+        );
+        let import = import(request, &live, (name, by), filters)?;
+        (_, plan) = planned(live.rule(import.rule).ok_or(Failure::Internal)?)?;
+        ctx.import = Some(import);
+    }
+    ctx.plan = plan;
+    Ok(())
+}
+
+/// The candidates of a rule.
+fn planned(linked: &LinkedRule) -> Result<(&Forward, Plan), Failure> {
     let Action::Forward(forward) = &linked.rule.action else {
         return Err(Failure::Internal);
     };
@@ -188,8 +205,37 @@ fn plan(ctx: &mut RequestContext) -> Result<(), Failure> {
     if plan.is_empty() {
         return Err(forward.refusal());
     }
-    ctx.plan = plan;
-    Ok(())
+    Ok((forward, plan))
+}
+
+/// The rule of an imported service for a request, as the filters on the way there leave it.
+fn import(
+    request: &RequestHeader,
+    live: &Live,
+    (name, by): (&BackendName, Candidate),
+    filters: FiltersOnTheWay<'_>,
+) -> Result<Import, Failure> {
+    let mut request = request.clone();
+    forward::apply(&mut request, filters).map_err(|_| Failure::BadRequest)?;
+    match live.table.find_import(name, &view(&request)) {
+        Lookup::Found { rule, prefix } => Ok(Import {
+            by,
+            rule,
+            prefix: prefix.map(Box::from),
+        }),
+        Lookup::NoRule => Err(Failure::NoRule),
+        Lookup::NoListener => Err(Failure::InvalidBackend),
+    }
+}
+
+fn view(request: &RequestHeader) -> RequestView<'_> {
+    RequestView {
+        host: host(authority(request)),
+        path: request.uri.path(),
+        query: request.uri.query(),
+        method: &request.method,
+        headers: &request.headers,
+    }
 }
 
 #[cfg(test)]

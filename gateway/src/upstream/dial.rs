@@ -11,6 +11,7 @@ use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
 use super::stream::UpstreamStream;
+use crate::dscp;
 
 /// Idle time after which the kernel asks whether the peer is still there. HTTP/2 connections have their own PING.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
@@ -54,6 +55,9 @@ pub(crate) enum DialError {
     /// Connected, but the peer does not speak HTTP/2.
     #[error("no HTTP/2 at the far end: {0}")]
     Protocol(Arc<h2::Error>),
+    /// The path failed while somebody waited for another connection.
+    #[error("the path is down")]
+    Dark,
     /// The gateway is shutting down, or has no runtime.
     #[error("shutting down")]
     Stopped,
@@ -77,7 +81,7 @@ impl DialError {
     pub(crate) fn to_pingora(&self, address: SocketAddr) -> Box<Error> {
         let kind = match self {
             Self::Refused => ErrorType::ConnectRefused,
-            Self::TimedOut => ErrorType::ConnectTimedout,
+            Self::TimedOut | Self::Dark => ErrorType::ConnectTimedout,
             Self::NoRoute => ErrorType::ConnectNoRoute,
             Self::Socket(_) => ErrorType::SocketError,
             Self::Io(_) => ErrorType::ConnectError,
@@ -128,11 +132,7 @@ fn set_options(socket: &TcpSocket, options: &DialOptions) -> io::Result<()> {
         socket.set_tcp_user_timeout(Some(limit))?;
     }
     if let Some(dscp) = options.dscp {
-        let class = u32::from(dscp & 0x3f) << 2;
-        match options.address {
-            SocketAddr::V4(_) => socket.set_tos_v4(class)?,
-            SocketAddr::V6(_) => socket.set_tclass_v6(class)?,
-        }
+        dscp::mark(&socket, options.address, dscp)?;
     }
     Ok(())
 }

@@ -4,24 +4,26 @@
 //! grows by one connection at a time. Dials run in tasks of their own, so a request that gives up does not take them
 //! along. A tunnel's pool is kept warm: it dials again, with backoff, for as long as it is wanted.
 
+mod dialing;
+mod evidence;
 mod warm;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
 use pingora_error::{Error, ErrorType};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{Connection, End, Opened, Origin, WatchRules, Watcher, open};
-use super::dial::{DialError, DialOptions, dial};
-use super::stream::UpstreamStream;
+use super::connection::{Connection, WatchRules};
+use super::dial::{DialError, DialOptions};
 use super::tasks::Tasks;
+
+pub(crate) use evidence::PathObserver;
 
 /// Requests that may wait for a connection. Beyond that a request is refused at once: a queue that long is not drained
 /// before its members have timed out.
@@ -45,14 +47,6 @@ pub(crate) struct PoolRules {
     pub(crate) watch: WatchRules,
 }
 
-/// What a pool tells about its path. Called outside of the pool's lock.
-pub(crate) trait PathObserver: Send + Sync + std::fmt::Debug {
-    /// A connection was made, or a PING was answered after `rtt`.
-    fn answered(&self, rtt: Duration);
-    /// A dial failed, or a connection was given up, and no other connection of the pool shows that the path is good.
-    fn failed(&self, reason: &str);
-}
-
 type Dial = Shared<BoxFuture<'static, Result<(), DialError>>>;
 
 #[derive(Default)]
@@ -68,6 +62,8 @@ pub(crate) struct Pool {
     state: Mutex<State>,
     /// A stream or a connection became free.
     freed: Notify,
+    /// The path of a tunnel is down: those who wait do better elsewhere.
+    dark: Notify,
     /// A connection went away; whoever keeps the pool warm looks again.
     lost: Notify,
     waiters: AtomicUsize,
@@ -150,6 +146,7 @@ impl Pool {
             rules,
             state: Mutex::default(),
             freed: Notify::new(),
+            dark: Notify::new(),
             lost: Notify::new(),
             waiters: AtomicUsize::new(0),
             failing: AtomicBool::new(false),
@@ -167,8 +164,8 @@ impl Pool {
     /// A place on a connection. Everybody who waits for a cold pool shares one dial.
     ///
     /// # Errors
-    /// The dial's error, or `ConnectTimedout` when there is no free stream in time or too many wait. All are marked
-    /// for retry: nothing was sent.
+    /// The dial's error, or `ConnectTimedout` when there is no free stream in time, when too many wait, or when the
+    /// path fails meanwhile. All are marked for retry: nothing was sent.
     pub(crate) async fn acquire(self: &Arc<Self>) -> pingora_error::Result<Ticket> {
         if let Some(ticket) = self.try_acquire() {
             return Ok(ticket);
@@ -178,7 +175,7 @@ impl Pool {
         };
         let deadline = Instant::now() + self.dial.timeout + WAIT_MARGIN;
         loop {
-            let freed = self.freed.notified();
+            let (freed, dark) = (self.freed.notified(), self.dark.notified());
             let dialing = {
                 let mut state = self.state.lock();
                 if let Some(ticket) = self.pick(&mut state) {
@@ -194,6 +191,8 @@ impl Pool {
             };
             let news = async {
                 tokio::select! {
+                    biased;
+                    () = dark => Err(DialError::Dark),
                     result = dialed => result,
                     () = freed => Ok(()),
                     () = self.tasks.stopped() => Err(DialError::Stopped),
@@ -239,85 +238,6 @@ impl Pool {
         })
     }
 
-    /// The dial under way, or a new one.
-    fn begin_dial(self: &Arc<Self>, state: &mut State) -> Dial {
-        if let Some(dial) = &state.dialing {
-            return dial.clone();
-        }
-        let (done, result) = oneshot::channel();
-        let pool = Arc::clone(self);
-        let runs = self.tasks.spawn(async move {
-            let result = pool.dial_once().await;
-            pool.state.lock().dialing = None;
-            if result.is_ok() {
-                // After a failure nobody is woken here: those who wait get the error, and do not dial again.
-                pool.freed.notify_waiters();
-            }
-            // Nobody may be waiting any more.
-            drop(done.send(result));
-        });
-        let dial = result
-            .map(|result| result.unwrap_or(Err(DialError::Stopped)))
-            .boxed()
-            .shared();
-        if runs {
-            state.dialing = Some(dial.clone());
-        }
-        dial
-    }
-
-    /// Dials, and adds the connection when the peer has answered its first PING.
-    async fn dial_once(self: &Arc<Self>) -> Result<(), DialError> {
-        let work = tokio::time::timeout(self.dial.timeout, self.connect());
-        let result = tokio::select! {
-            result = work => result.unwrap_or(Err(DialError::TimedOut)),
-            () = self.tasks.stopped() => return Err(DialError::Stopped),
-        };
-        if let Err(error) = &result {
-            self.path_failed(&error.to_string());
-        }
-        result
-    }
-
-    async fn connect(self: &Arc<Self>) -> Result<(), DialError> {
-        let stream = dial(&self.dial).await?;
-        let origin = Origin {
-            life: Arc::clone(stream.life()),
-            fd: pingora_core::protocols::UniqueID::id(&stream),
-            digest: stream.digest(),
-        };
-        let protocol = |error| DialError::Protocol(Arc::new(error));
-        let opened = open(stream, origin).await.map_err(protocol)?;
-        let connection = Arc::clone(&opened.connection);
-        let (first, ready) = oneshot::channel();
-        if !self.run(opened, first) {
-            return Err(DialError::Stopped);
-        }
-        if ready.await.is_err() {
-            return Err(protocol(h2::Reason::PROTOCOL_ERROR.into()));
-        }
-        self.add(connection);
-        Ok(())
-    }
-
-    /// Runs a connection in a task of its own.
-    fn run(self: &Arc<Self>, opened: Opened<UpstreamStream>, first: oneshot::Sender<()>) -> bool {
-        let watcher = PoolWatcher {
-            pool: Arc::downgrade(self),
-            first: Mutex::new(Some(first)),
-        };
-        let weak = Arc::downgrade(self);
-        let id = opened.connection.id;
-        let (rules, stop) = (self.rules.watch, self.tasks.stop_token());
-        self.tasks.spawn(async move {
-            let end = opened.run(rules, watcher, stop).await;
-            tracing::debug!(end = end.reason(), detail = ?end, "HTTP/2 connection ended");
-            if let Some(pool) = weak.upgrade() {
-                pool.ended(id, &end);
-            }
-        })
-    }
-
     fn add(&self, connection: Arc<Connection>) {
         let mut state = self.state.lock();
         // Its replacement is here: an aged connection takes no more requests.
@@ -332,52 +252,6 @@ impl Pool {
             .connections
             .retain(|c| !Arc::ptr_eq(c, connection));
         self.lost.notify_one();
-    }
-
-    /// A connection is over. It counts against the path only if it was in use by the pool, and no other is well.
-    fn ended(&self, id: u64, end: &End) {
-        let known = {
-            let mut state = self.state.lock();
-            let before = state.connections.len();
-            state.connections.retain(|c| c.id != id);
-            state.connections.len() < before
-        };
-        if known && end.is_failure() {
-            self.path_failed(&match end {
-                End::Broken(detail) => format!("{}: {detail}", end.reason()),
-                End::Closed | End::NoPong | End::DrainOver | End::Stopped => {
-                    end.reason().to_owned()
-                }
-            });
-        }
-        self.lost.notify_one();
-        // Those who waited for a stream of it may have to dial.
-        self.freed.notify_waiters();
-    }
-
-    fn path_failed(&self, reason: &str) {
-        if self.is_path_proven() {
-            tracing::debug!(address = %self.dial.address, reason, "one connection failed, others are well");
-            return;
-        }
-        self.failing.store(true, Ordering::Relaxed);
-        self.lost.notify_one();
-        self.observer.failed(reason);
-    }
-
-    /// Whether some connection has had a sign from the peer within the time of one PING.
-    fn is_path_proven(&self) -> bool {
-        let now = Instant::now();
-        let interval = self.rules.watch.ping_interval;
-        self.state.lock().connections.iter().any(|c| {
-            let slack = (c.rtt().unwrap_or_default() * 2).max(Duration::from_millis(100));
-            now.saturating_duration_since(c.last_sign()) <= interval + slack
-        })
-    }
-
-    fn path_answered(&self, rtt: Duration) {
-        self.failing.store(false, Ordering::Relaxed);
-        self.observer.answered(rtt);
     }
 
     /// Open connections that take requests.
@@ -403,49 +277,6 @@ fn fresh(state: &State) -> usize {
         .iter()
         .filter(|c| !c.is_retired() && !c.is_aged())
         .count()
-}
-
-/// A connection's way to its pool, which it does not keep alive.
-struct PoolWatcher {
-    pool: std::sync::Weak<Pool>,
-    /// Tells the dial that the first PING was answered.
-    first: Mutex<Option<oneshot::Sender<()>>>,
-}
-
-impl Watcher for PoolWatcher {
-    fn answered(&self, connection: &Arc<Connection>) {
-        if let Some(first) = self.first.lock().take() {
-            // Nobody listens when the dial has run out of time.
-            first.send(()).ok();
-        }
-        if let Some(pool) = self.pool.upgrade() {
-            pool.path_answered(connection.rtt().unwrap_or_default());
-        }
-    }
-
-    fn aged(&self, connection: &Arc<Connection>) {
-        let Some(pool) = self.pool.upgrade() else {
-            return;
-        };
-        let others = fresh(&pool.state.lock());
-        if others < pool.warm_target() {
-            // The keeper dials a replacement first; `Pool::add` then retires this one.
-            pool.lost.notify_one();
-        } else {
-            pool.remove(connection);
-        }
-    }
-
-    fn idle(&self, connection: &Arc<Connection>) -> bool {
-        let Some(pool) = self.pool.upgrade() else {
-            return true;
-        };
-        if fresh(&pool.state.lock()) <= pool.warm_target() {
-            return false;
-        }
-        pool.remove(connection);
-        true
-    }
 }
 
 #[cfg(test)]

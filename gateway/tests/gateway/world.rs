@@ -74,6 +74,16 @@ impl World {
         (world, socket)
     }
 
+    /// How many requests without a rule ended this way.
+    pub(crate) fn counted(&self, outcome: &str, status: u16) -> f64 {
+        let text = self.metrics.encode().unwrap();
+        let series = format!("outcome=\"{outcome}\",response_code=\"{status}\"");
+        text.lines()
+            .filter(|l| l.starts_with("mcwan_requests_total{") && l.contains(&series))
+            .map(|l| l.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .sum()
+    }
+
     /// Adds a socket on a free port to the spec.
     pub(crate) fn add_socket(&mut self, role: Role, routes: Vec<RouteEntry>) -> SocketAddr {
         let socket = free_port();
@@ -81,6 +91,7 @@ impl World {
             socket,
             port: socket.port(),
             role,
+            wan: None,
             listeners: vec![ListenerSpec {
                 name: "test/gateway/listener".to_owned(),
                 hostname: HostPattern::Any,
@@ -153,6 +164,7 @@ pub(crate) fn tunnel(cluster: &str, policy: &str, endpoints: &[SocketAddr]) -> B
             max_age: Duration::from_secs(600),
             max_streams: 100,
             hold_down: Duration::from_secs(1),
+            max_hold_down: Duration::from_secs(60),
             dscp: None,
         }),
         ..h2c(endpoints)

@@ -2,7 +2,7 @@
 //!
 //! In the order in which they work: `index` (the snapshot by what is asked of it), `gateways`, `listeners` (with
 //! `sets`, `source` and `conflicts`), `routes` (`attach`: which listeners; `rules`: what happens there), `backends`,
-//! `sockets`. What is wrong is a `finding` until it is known whose status it belongs to.
+//! `imports` (imported services in consumers' own routes), `sockets`. What is wrong is a `finding` until it is known whose status it belongs to.
 
 mod attach;
 mod backends;
@@ -10,6 +10,7 @@ mod conflicts;
 mod filters;
 mod finding;
 mod gateways;
+mod imports;
 mod index;
 mod listeners;
 mod matches;
@@ -75,13 +76,18 @@ pub fn translate(snapshot: &ClusterSnapshot, scope: &Scope) -> Translation {
         gateways: &gateways,
     };
     walk.attach_all(&mut listeners, &mut backends, &mut problems);
-    let sockets = sockets::bind(&gateways, listeners, scope, &mut problems);
-    let (backends, more) = backends.finish(&sockets);
+    let sockets = sockets::bind((&index, scope), &gateways, listeners, &mut problems);
+    let imports = imports::rules(&index, &sockets, &mut backends);
+    let (backends, more) = backends.finish(&sockets, &imports);
     problems.extend(more);
     problems.sort_unstable();
     problems.dedup();
     Translation {
-        table: TableSpec { sockets, backends },
+        table: TableSpec {
+            sockets,
+            backends,
+            imports,
+        },
         problems,
     }
 }

@@ -85,7 +85,7 @@ const fn is_recovering(health: Health) -> bool {
 }
 
 const fn is_valid(choice: &Choice) -> bool {
-    matches!(choice.target, Target::Backend(_))
+    !matches!(choice.target, Target::Invalid(_))
 }
 
 fn has_weight(tier: &Tier) -> bool {

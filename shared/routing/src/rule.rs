@@ -144,6 +144,8 @@ pub struct Choice {
 pub enum Target {
     /// A known backend.
     Backend(BackendName),
+    /// A port of an imported service: its own rules choose the backend, from [`crate::spec::TableSpec::imports`].
+    Import(BackendName),
     /// A reference that does not resolve: its share of requests is answered with 500.
     Invalid(String),
 }

@@ -21,6 +21,10 @@ pub struct TableSpec {
     pub sockets: Vec<SocketSpec>,
     /// Backends that rules point to, by name.
     pub backends: BTreeMap<BackendName, Backend>,
+    /// Rules in force of the imported services that rules point to, by service port. A request that is sent there is
+    /// looked up in them, after the filters that sent it; no rule: it is denied.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub imports: BTreeMap<BackendName, Vec<RouteEntry>>,
 }
 
 /// One socket the gateway listens on.
@@ -32,8 +36,23 @@ pub struct SocketSpec {
     pub port: u16,
     /// What the socket is for.
     pub role: Role,
+    /// On a WAN listener: the class whose traffic comes in here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wan: Option<WanClass>,
     /// The listeners that share this socket, sorted by hostname, then name.
     pub listeners: Vec<ListenerSpec>,
+}
+
+/// The WAN policy of a listener.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct WanClass {
+    /// Name of the `WANPolicy`.
+    pub policy: String,
+    /// Transport class, `spec.tunnel` of the policy.
+    pub class: String,
+    /// DSCP marking of answers, 0–63 (RFC 2474). None: the kernel's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dscp: Option<u8>,
 }
 
 /// What a listening socket is for. Decides which rules are allowed behind it and what headers are trusted.
@@ -138,6 +157,8 @@ pub struct Tunnel {
     pub max_streams: u32,
     /// Time a tunnel must be healthy again before it is preferred again.
     pub hold_down: Duration,
+    /// `hold_down` doubles with each flap, up to this.
+    pub max_hold_down: Duration,
     /// DSCP marking of the tunnel's packets, 0–63 (RFC 2474). None: the kernel's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dscp: Option<u8>,

@@ -20,10 +20,10 @@ use crate::hostname::{HostPattern, normalize_host};
 use crate::matching::rank::Rank;
 use crate::matching::{RequestMatch, RequestView};
 use crate::rule::Rule;
-use crate::spec::{ListenerSpec, TableSpec};
+use crate::spec::{BackendName, ListenerSpec, RouteEntry, TableSpec};
 
 use host::HostMap;
-use map::SocketMap;
+use map::{HashMap, SocketMap};
 use path::PathIndex;
 use rules::Rules;
 
@@ -37,6 +37,7 @@ pub struct Table {
     spec: TableSpec,
     rules: Vec<Arc<Rule>>,
     sockets: SocketMap<HostMap<ListenerIndex>>,
+    imports: HashMap<BackendName, ListenerIndex>,
 }
 
 /// The routes of the listeners of one hostname, by the routes' own hostnames.
@@ -87,16 +88,25 @@ impl Table {
                 (
                     socket,
                     hosts
-                        .map(|(host, of)| (host, listener(&of, &mut rules)))
+                        .map(|(host, of)| {
+                            let entries = of.into_iter().flat_map(|listener| &listener.routes);
+                            (host, index(entries, &mut rules))
+                        })
                         .collect(),
                 )
             })
+            .collect();
+        let imports = spec
+            .imports
+            .iter()
+            .map(|(name, entries)| (name.clone(), index(entries, &mut rules)))
             .collect();
         let rules = rules.into_list();
         Self {
             spec,
             rules,
             sockets,
+            imports,
         }
     }
 
@@ -133,19 +143,38 @@ impl Table {
         else {
             return Lookup::NoListener;
         };
-        listener
-            .search(&host, |paths| paths.find(request))
-            .map_or(Lookup::NoRule, |found| Lookup::Found {
-                rule: found.rule,
-                prefix: found.prefix,
-            })
+        search(listener, &host, request)
+    }
+
+    /// Finds the rule of an imported service for a request that another rule sends there ([`Target::Import`]).
+    /// [`Lookup::NoListener`] when the table does not know the service.
+    ///
+    /// [`Target::Import`]: crate::rule::Target::Import
+    #[must_use]
+    pub fn find_import(&self, import: &BackendName, request: &RequestView<'_>) -> Lookup<'_> {
+        match self.imports.get(import) {
+            Some(listener) => search(listener, &normalize_host(request.host), request),
+            None => Lookup::NoListener,
+        }
     }
 }
 
+fn search<'t>(listener: &'t ListenerIndex, host: &str, request: &RequestView<'_>) -> Lookup<'t> {
+    listener
+        .search(host, |paths| paths.find(request))
+        .map_or(Lookup::NoRule, |found| Lookup::Found {
+            rule: found.rule,
+            prefix: found.prefix,
+        })
+}
+
 /// Indexes the routes of the listeners of one hostname.
-fn listener<'a>(listeners: &[&'a ListenerSpec], rules: &mut Rules<'a>) -> ListenerIndex {
+fn index<'a>(
+    entries: impl IntoIterator<Item = &'a RouteEntry>,
+    rules: &mut Rules<'a>,
+) -> ListenerIndex {
     let mut hosts = BTreeMap::<&HostPattern, Vec<Ranked<'a>>>::new();
-    for entry in listeners.iter().flat_map(|listener| &listener.routes) {
+    for entry in entries {
         let rule = rules.id(&entry.rule);
         let matches = entry
             .matches

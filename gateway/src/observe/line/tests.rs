@@ -1,3 +1,4 @@
+use mcwan_routing::spec::WanClass;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -149,4 +150,19 @@ proptest! {
         prop_assert_eq!(line["path"].as_str().unwrap(), String::from_utf8_lossy(&path));
         prop_assert_eq!(line["response_code"].as_u64(), Some(u64::from(status)));
     }
+}
+
+#[test]
+fn on_the_ingress_the_policy_is_that_of_the_listener() {
+    let mut request = request();
+    request.attempts = vec![attempt(&local(), 0, 200, "")];
+    request.wan = Some(WanClass {
+        policy: "business".to_owned(),
+        class: "business-class".to_owned(),
+        dscp: None,
+    });
+    let line = line(&request);
+    assert_eq!(line["wan_policy"], "business");
+    assert_eq!(line["tunnel"], "business-class");
+    assert_eq!(line["attempts"][0]["policy"], Value::Null);
 }

@@ -1,4 +1,5 @@
 use mcwan_routing::failure::Failure;
+use mcwan_routing::spec::WanClass;
 use mcwan_telemetry::metrics::Metrics;
 
 use crate::observe::Observer;
@@ -124,4 +125,28 @@ fn nothing_that_a_client_chose_is_a_label() {
     request.user_agent = b"chosen-by-client".to_vec();
     observer.completed(&request.completed());
     assert!(!metrics.encode().unwrap().contains("chosen"));
+}
+
+#[test]
+fn one_rule_behind_two_listeners_of_the_wan_counts_for_the_policy_of_each() {
+    let (observer, metrics) = observer();
+    for (policy, port) in [("business", 31_111), ("default", 31_112)] {
+        let mut request = request();
+        request.attempts = vec![attempt(&local(), 0, 200, "")];
+        request.wan = Some(WanClass {
+            policy: policy.to_owned(),
+            class: policy.to_owned(),
+            dscp: None,
+        });
+        request.port = port;
+        observer.completed(&request.completed());
+    }
+    let text = metrics.encode().unwrap();
+    for family in ["mcwan_requests_total{", "mcwan_attempts_total{"] {
+        for policy in ["business", "default"] {
+            let policy = format!("wan_policy=\"{policy}\"");
+            let series = |l: &&str| l.starts_with(family) && l.contains(&policy);
+            assert_eq!(text.lines().filter(series).count(), 1, "{text}");
+        }
+    }
 }

@@ -282,3 +282,33 @@ async fn what_was_given_up_on_a_cut_path_is_not_executed_after_its_repair() {
     assert_eq!(server.seen.requests.load(Ordering::SeqCst), 2);
     tasks.stop().await;
 }
+
+#[tokio::test]
+async fn those_who_wait_for_a_stream_go_elsewhere_as_soon_as_the_path_is_known_to_be_down() {
+    let server = Server::start(200).await;
+    let relay = Relay::start(RelayConfig::to(server.address)).await.unwrap();
+    let mut rules = warm(1);
+    rules.max_streams = 2;
+    rules.watch.ping_timeout = Duration::from_millis(500);
+    let (pool, notes, tasks) = pool(relay.address(), rules);
+    pool.keep_warm();
+    until("connected", || pool.open_connections() == 1).await;
+    relay.cut();
+    let held: Vec<Ticket> = std::iter::from_fn(|| pool.try_acquire()).collect();
+    assert_eq!(held.len(), 2);
+    let waiting = (0..8).map(|_| pool.acquire());
+    let limit = pool.dial.timeout;
+    let refused = tokio::time::timeout(
+        limit - Duration::from_secs(1),
+        futures::future::join_all(waiting),
+    )
+    .await
+    .expect("nobody waits for the dial into the dark");
+    for result in refused {
+        let error = result.unwrap_err();
+        assert!(error.retry(), "nothing was sent");
+        assert!(error.to_string().contains("the path is down"), "{error}");
+    }
+    assert_eq!(notes.failures.lock().as_slice(), ["no answer to PING"]);
+    tasks.stop().await;
+}

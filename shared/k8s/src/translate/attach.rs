@@ -5,14 +5,11 @@ use mcwan_routing::hostname::HostPattern;
 use super::Scope;
 use super::finding::{
     Fault, NO_MATCHING_LISTENER_HOSTNAME, NO_MATCHING_PARENT, NOT_ALLOWED_BY_LISTENERS,
-    NOT_IN_FORCE_YET,
 };
-use super::index::{GATEWAY_GROUP, Index};
+use super::index::{GATEWAY_GROUP, Index, MCS_GROUP};
 use super::listeners::{Known, Listener, Listeners, Parent, ParentKind};
 use super::route::{ParentRef, Route};
-
-/// API group of ServiceImport.
-pub(super) const MCS_GROUP: &str = "multicluster.x-k8s.io";
+use crate::names::{EGRESS, NAMESPACE};
 
 /// What becomes of one parent reference.
 pub(super) enum Outcome {
@@ -22,6 +19,8 @@ pub(super) enum Outcome {
     Refused(Fault),
     /// Positions of the listeners that take the route.
     Attached(Vec<usize>),
+    /// Positions of the listeners of an imported service, where the route takes the place of the rules in force.
+    Imported(Vec<usize>),
 }
 
 /// Judges one parent reference of a route whose valid hostnames are given; none: the route has no hostnames.
@@ -34,7 +33,13 @@ pub(super) fn judge<'a>(
     let kind = match (parent.group, parent.kind) {
         (GATEWAY_GROUP, "Gateway") => ParentKind::Gateway,
         (GATEWAY_GROUP, "ListenerSet") => ParentKind::ListenerSet,
-        (MCS_GROUP, "ServiceImport") => return Outcome::Refused(service_import()),
+        (MCS_GROUP, "ServiceImport") => {
+            return match judge_import(world, route, parent) {
+                Ok(chosen) => Outcome::Imported(chosen),
+                Err(Some(fault)) => Outcome::Refused(fault),
+                Err(None) => Outcome::NotOurs,
+            };
+        }
         _ => return Outcome::NotOurs,
     };
     let key = Parent {
@@ -79,6 +84,13 @@ pub(super) struct World<'w, 'a> {
 }
 
 impl World<'_, '_> {
+    /// Whether this process answers for imported services.
+    fn serves_egress(&self) -> bool {
+        let egress = (NAMESPACE.to_owned(), EGRESS.to_owned());
+        let chosen = self.scope.gateways.as_ref();
+        chosen.is_none_or(|c| c.contains(&egress))
+    }
+
     /// Whether a parent that is not served does not exist at all. A process that serves chosen Gateways says so of
     /// those only: others' parents are others' business.
     fn is_missing(&self, parent: &Parent<'_>) -> bool {
@@ -96,11 +108,96 @@ impl World<'_, '_> {
     }
 }
 
-fn service_import() -> Fault {
+/// Judges a ServiceImport as parent: the route takes the place of the rules in force of the service, behind its own
+/// listeners. Its hostnames do not matter there (as for a Service in a mesh, GEP-1426): any Host reaches the service.
+fn judge_import<'a>(
+    world: &World<'_, 'a>,
+    route: &Route<'a>,
+    parent: &ParentRef<'a>,
+) -> Result<Vec<usize>, Option<Fault>> {
+    let of = (parent.namespace, parent.name);
+    let key = (of.0.to_owned(), of.1.to_owned());
+    let import = world.index.snapshot.mcs_imports.get(&key);
+    let set = world.index.imports.listener_set(of);
+    let (Some(import), Some(set)) = (import, set) else {
+        let fault = import.map_or_else(|| no_import(parent), |_| not_carried(parent));
+        return Err(world.serves_egress().then_some(fault));
+    };
+    let listeners = Parent {
+        kind: ParentKind::ListenerSet,
+        namespace: NAMESPACE,
+        name: set,
+    };
+    let Known::Served(start, listeners) = world.listeners.of(&listeners) else {
+        return Err(world.serves_egress().then(|| not_carried(parent)));
+    };
+    if route.namespace != parent.namespace {
+        return Err(Some(other_namespace(parent)));
+    }
+    let ports = import.spec.ports.iter().filter(|p| {
+        parent.section.is_none_or(|s| p.name.as_deref() == Some(s))
+            && parent.port.is_none_or(|number| p.port == number)
+    });
+    let ports = ports.filter_map(|p| u16::try_from(p.port).ok()).collect();
+    let leads = |l: &Listener<'a>| world.index.imports.leads_to(of, &l.name, &ports);
+    let chosen: Vec<usize> = (start..)
+        .zip(listeners)
+        .filter(|(_, l)| leads(l))
+        .map(|(i, _)| i)
+        .collect();
+    if chosen.is_empty() {
+        return Err(Some(no_such_port(parent)));
+    }
+    Ok(chosen)
+}
+
+fn no_import(parent: &ParentRef<'_>) -> Fault {
     Fault::new(
-        NOT_IN_FORCE_YET,
-        "routes with a ServiceImport as parent are not in force yet",
-        "attach the route to the ListenerSet of the imported service in namespace mc-wan",
+        NO_MATCHING_PARENT,
+        format!(
+            "there is no ServiceImport {}/{}",
+            parent.namespace, parent.name
+        ),
+        "export the service in a cluster of the ClusterSet, or correct the name and the namespace in parentRefs",
+    )
+}
+
+fn not_carried(parent: &ParentRef<'_>) -> Fault {
+    Fault::new(
+        NO_MATCHING_PARENT,
+        format!(
+            "no requests are carried for ServiceImport {}/{}",
+            parent.namespace, parent.name
+        ),
+        "see the problems of the ServiceImport: it may have no WAN policy, no HTTP port, or belong to others",
+    )
+}
+
+fn other_namespace(parent: &ParentRef<'_>) -> Fault {
+    Fault::new(
+        NOT_ALLOWED_BY_LISTENERS,
+        format!(
+            "only routes of namespace {} can have ServiceImport {} as parent",
+            parent.namespace, parent.name
+        ),
+        "create the route in the namespace of the ServiceImport, or attach it to a Gateway of your own",
+    )
+}
+
+fn no_such_port(parent: &ParentRef<'_>) -> Fault {
+    let name = parent
+        .section
+        .map_or(String::new(), |s| format!(" called `{s}`"));
+    let port = parent
+        .port
+        .map_or(String::new(), |p| format!(" with number {p}"));
+    Fault::new(
+        NO_MATCHING_PARENT,
+        format!(
+            "ServiceImport {}/{} has no HTTP port{name}{port}",
+            parent.namespace, parent.name
+        ),
+        "name an HTTP port of the ServiceImport in sectionName and port, or leave them out",
     )
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use mcwan_routing::rule::{Action, Filters, RouteKind, Rule, Target};
-use mcwan_routing::spec::{Backend, BackendName, BackendProtocol, SocketSpec};
+use mcwan_routing::rule::{self, Action, Filters, RouteKind, Rule};
+use mcwan_routing::spec::{Backend, BackendName, BackendProtocol, RouteEntry, SocketSpec};
 
-use super::attach::MCS_GROUP;
 use super::finding::{BACKEND_NOT_FOUND, BACKEND_PROTOCOL, Fault, INVALID_KIND, REF_NOT_PERMITTED};
-use super::index::Index;
+use super::imports;
+use super::index::{Index, MCS_GROUP, Target};
 use super::service::{self, Known};
 use crate::problem::Problem;
 
@@ -25,8 +25,18 @@ pub(super) struct ServiceRef<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Resolved {
     pub(super) name: BackendName,
-    /// Cluster and policy, when it is a tunnel.
-    pub(super) tunnel: Option<(String, String)>,
+    pub(super) leads: Leads,
+}
+
+/// Where a backend is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Leads {
+    /// In this cluster.
+    Here,
+    /// Behind the tunnel of a WAN policy to a peer.
+    Tunnel { cluster: String, policy: String },
+    /// Wherever the rules of an imported service say.
+    Import,
 }
 
 /// Every Service port that was referred to so far, with the outcome.
@@ -50,12 +60,21 @@ impl Resolver<'_, '_> {
     pub(super) fn resolve(&mut self, to: &ServiceRef<'_>) -> Result<Resolved, Fault> {
         check_kind(to)?;
         let namespace = to.namespace.unwrap_or(self.namespace);
-        self.check_grant(namespace, to.name)?;
+        self.check_grant(Target {
+            kind: to.kind,
+            namespace,
+            name: to.name,
+        })?;
         let name = BackendName {
             namespace: namespace.to_owned(),
             service: to.name.to_owned(),
             port: port(to)?,
         };
+        if to.kind == "ServiceImport" {
+            imports::check(self.index, &name)?;
+            let leads = Leads::Import;
+            return Ok(Resolved { name, leads });
+        }
         let known = self.backends.load(self.index, &name)?;
         if self.kind == RouteKind::GRPCRoute
             && known.backend.protocol == BackendProtocol::Http1
@@ -63,30 +82,36 @@ impl Resolver<'_, '_> {
         {
             return Err(not_grpc(&name));
         }
-        let tunnel = known.backend.tunnel.as_ref();
-        let tunnel = tunnel.map(|t| (t.cluster.clone(), t.policy.clone()));
-        Ok(Resolved { name, tunnel })
+        let leads = match &known.backend.tunnel {
+            None => Leads::Here,
+            Some(tunnel) => Leads::Tunnel {
+                cluster: tunnel.cluster.clone(),
+                policy: tunnel.policy.clone(),
+            },
+        };
+        Ok(Resolved { name, leads })
     }
 
-    fn check_grant(&self, namespace: &str, service: &str) -> Result<(), Fault> {
+    fn check_grant(&self, to: Target<'_>) -> Result<(), Fault> {
         let kind = match self.kind {
             RouteKind::HTTPRoute => "HTTPRoute",
             RouteKind::GRPCRoute => "GRPCRoute",
         };
-        if namespace == self.namespace
-            || self
-                .index
-                .permits(kind, self.namespace, (namespace, service))
-        {
+        if to.namespace == self.namespace || self.index.permits(kind, self.namespace, to) {
             return Ok(());
         }
+        let hint = if to.kind == "Service" {
+            "create a ReferenceGrant in the namespace of the Service"
+        } else {
+            "create a ReferenceGrant in the namespace of the ServiceImport"
+        };
         Err(Fault::new(
             REF_NOT_PERMITTED,
             format!(
-                "no ReferenceGrant in namespace {namespace} lets {kind}s of {} refer to Service {service}",
-                self.namespace
+                "no ReferenceGrant in namespace {} lets {kind}s of {} refer to {} {}",
+                to.namespace, self.namespace, to.kind, to.name
             ),
-            "create a ReferenceGrant in the namespace of the Service",
+            hint,
         ))
     }
 }
@@ -106,8 +131,9 @@ impl Backends {
     pub(super) fn finish(
         self,
         sockets: &[SocketSpec],
+        imports: &Imports,
     ) -> (BTreeMap<BackendName, Backend>, Vec<Problem>) {
-        let (used, grpc) = used(sockets);
+        let (used, grpc) = used(sockets, imports);
         let known = self
             .known
             .into_iter()
@@ -123,8 +149,14 @@ impl Backends {
     }
 }
 
+/// Rules in force of the imported services that rules refer to.
+type Imports = BTreeMap<BackendName, Vec<RouteEntry>>;
+
 /// Names of all backends in use, and of those that a GRPCRoute uses.
-fn used(sockets: &[SocketSpec]) -> (HashSet<&BackendName>, HashSet<&BackendName>) {
+fn used<'t>(
+    sockets: &'t [SocketSpec],
+    imports: &'t Imports,
+) -> (HashSet<&'t BackendName>, HashSet<&'t BackendName>) {
     let (mut used, mut grpc) = (HashSet::new(), HashSet::new());
     let mut seen = HashSet::new();
     let entries = sockets
@@ -134,8 +166,14 @@ fn used(sockets: &[SocketSpec]) -> (HashSet<&BackendName>, HashSet<&BackendName>
     for rule in entries.map(|e| e.rule.as_ref()) {
         if seen.insert(std::ptr::from_ref(rule)) {
             let names = of_rule(rule);
+            let behind: Vec<_> = imports::imports(&rule.action)
+                .filter_map(|import| imports.get(import))
+                .flatten()
+                .flat_map(|entry| of_rule(&entry.rule))
+                .collect();
+            let names = names.into_iter().chain(behind);
             if rule.name.kind == RouteKind::GRPCRoute {
-                grpc.extend(names.iter().copied());
+                grpc.extend(names.clone());
             }
             used.extend(names);
         }
@@ -148,7 +186,7 @@ fn of_rule(rule: &Rule) -> Vec<&BackendName> {
     if let Action::Forward(forward) = &rule.action {
         for choice in forward.tiers.iter().flat_map(|t| &t.choices) {
             names.extend(mirrors(&choice.filters));
-            if let Target::Backend(name) = &choice.target {
+            if let rule::Target::Backend(name) = &choice.target {
                 names.push(name);
             }
         }
@@ -162,16 +200,11 @@ fn mirrors(filters: &Filters) -> impl Iterator<Item = &BackendName> {
 
 fn check_kind(to: &ServiceRef<'_>) -> Result<(), Fault> {
     match (to.group, to.kind) {
-        ("", "Service") => Ok(()),
-        (MCS_GROUP, "ServiceImport") => Err(Fault::new(
-            INVALID_KIND,
-            format!("ServiceImport {} as a backend is not in force yet", to.name),
-            "refer to a Service, or send requests to the imported service's own address",
-        )),
+        ("", "Service") | (MCS_GROUP, "ServiceImport") => Ok(()),
         (group, kind) => Err(Fault::new(
             INVALID_KIND,
             format!("backends of kind `{kind}` in group `{group}` are not supported"),
-            "refer to a Service",
+            "refer to a Service, or to a ServiceImport of group multicluster.x-k8s.io",
         )),
     }
 }
@@ -180,7 +213,7 @@ fn port(to: &ServiceRef<'_>) -> Result<u16, Fault> {
     let Some(port) = to.port else {
         return Err(Fault::new(
             BACKEND_NOT_FOUND,
-            format!("the reference to Service {} has no port", to.name),
+            format!("the reference to {} {} has no port", to.kind, to.name),
             "name a port of the Service",
         ));
     };

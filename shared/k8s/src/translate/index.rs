@@ -7,12 +7,15 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::core::ObjectMeta;
 use mcwan_gateway_api::backendtlspolicies::BackendTlsPolicy;
 
+use super::imports::Imports;
 use crate::object::Key;
 use crate::policy::{self, Accepted};
 use crate::snapshot::ClusterSnapshot;
 
 /// API group of the Gateway API.
 pub(crate) const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
+/// API group of the official ServiceImport.
+pub(super) const MCS_GROUP: &str = "multicluster.x-k8s.io";
 /// Label that ties an `EndpointSlice` to its Service.
 const SLICE_SERVICE_LABEL: &str = "kubernetes.io/service-name";
 /// Label that every namespace carries, whatever its manifest says (KEP-2161).
@@ -27,7 +30,18 @@ struct Grant<'a> {
     from_kind: &'a str,
     from_namespace: &'a str,
     namespace: &'a str,
-    service: Option<&'a str>,
+    /// Kind that may be referred to: `Service` or `ServiceImport`.
+    kind: &'a str,
+    name: Option<&'a str>,
+}
+
+/// What a reference across namespaces leads to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'t> {
+    /// `Service` or `ServiceImport`.
+    pub(super) kind: &'t str,
+    pub(super) namespace: &'t str,
+    pub(super) name: &'t str,
 }
 
 /// The snapshot and its indexes.
@@ -37,6 +51,8 @@ pub(super) struct Index<'a> {
     grants: HashSet<Grant<'a>>,
     tls: HashMap<(&'a str, &'a str), Vec<TlsTarget<'a>>>,
     policies: BTreeMap<u16, Accepted>,
+    /// What was rendered for imported services.
+    pub(super) imports: Imports<'a>,
 }
 
 impl<'a> Index<'a> {
@@ -47,6 +63,7 @@ impl<'a> Index<'a> {
             grants: grants(snapshot),
             tls: tls(snapshot),
             policies: policies(snapshot),
+            imports: Imports::read(snapshot),
         }
     }
 
@@ -86,15 +103,15 @@ impl<'a> Index<'a> {
         Some(hit.0)
     }
 
-    /// Whether a `ReferenceGrant` lets routes of a kind and namespace refer to a Service elsewhere.
-    pub(super) fn permits(&self, from_kind: &str, from_namespace: &str, to: (&str, &str)) -> bool {
-        let (namespace, service) = to;
-        [None, Some(service)].into_iter().any(|service| {
+    /// Whether a `ReferenceGrant` lets routes of a kind and namespace refer to a Service or `ServiceImport` elsewhere.
+    pub(super) fn permits(&self, from_kind: &str, from_namespace: &str, to: Target<'_>) -> bool {
+        [None, Some(to.name)].into_iter().any(|name| {
             self.grants.contains(&Grant {
                 from_kind,
                 from_namespace,
-                namespace,
-                service,
+                namespace: to.namespace,
+                kind: to.kind,
+                name,
             })
         })
     }
@@ -138,22 +155,25 @@ fn slices(snapshot: &ClusterSnapshot) -> HashMap<(&str, &str), Vec<&EndpointSlic
     slices
 }
 
-/// Only grants from Gateway API kinds to Services count: groups, kinds, namespaces and names are compared exactly.
+/// Only grants from Gateway API kinds to Services and official ServiceImports count: groups, kinds, namespaces and names
+/// are compared exactly.
 fn grants(snapshot: &ClusterSnapshot) -> HashSet<Grant<'_>> {
     let mut grants = HashSet::new();
     for ((namespace, _), grant) in &snapshot.reference_grants {
         let from = grant.spec.from.iter().filter(|f| f.group == GATEWAY_GROUP);
         for from in from {
-            let to = grant
-                .spec
-                .to
-                .iter()
-                .filter(|t| t.group.is_empty() && t.kind == "Service");
+            let to = grant.spec.to.iter().filter(|t| {
+                matches!(
+                    (t.group.as_str(), t.kind.as_str()),
+                    ("", "Service") | (MCS_GROUP, "ServiceImport")
+                )
+            });
             grants.extend(to.map(|to| Grant {
                 from_kind: &from.kind,
                 from_namespace: &from.namespace,
                 namespace,
-                service: to.name.as_deref(),
+                kind: &to.kind,
+                name: to.name.as_deref(),
             }));
         }
     }

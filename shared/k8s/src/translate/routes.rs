@@ -11,6 +11,7 @@ use super::attach::{Outcome, World, judge};
 use super::backends::Backends;
 use super::finding::{Fault, Field, Findings, UNSUPPORTED_VALUE};
 use super::gateways::ServedGateway;
+use super::imports;
 use super::index::Index;
 use super::listeners::Listeners;
 use super::route::Route;
@@ -24,6 +25,21 @@ pub(super) struct Walk<'w, 'a> {
     pub(super) gateways: &'w [ServedGateway<'a>],
 }
 
+/// Positions of the listeners that take a route.
+#[derive(Default)]
+struct Places {
+    attached: BTreeSet<usize>,
+    /// Those of imported services, as their parent.
+    imported: BTreeSet<usize>,
+}
+
+/// What the walk writes.
+struct Out<'w, 'a> {
+    listeners: &'w mut Listeners<'a>,
+    backends: &'w mut Backends,
+    problems: &'w mut Vec<Problem>,
+}
+
 impl<'a> Walk<'_, 'a> {
     /// Attaches every route of the snapshot.
     pub(super) fn attach_all(
@@ -35,25 +51,50 @@ impl<'a> Walk<'_, 'a> {
         let snapshot = self.index.snapshot;
         let http = snapshot.http_routes.iter().map(|(k, r)| Route::http(k, r));
         let grpc = snapshot.grpc_routes.iter().map(|(k, r)| Route::grpc(k, r));
-        for route in http.chain(grpc) {
-            self.attach(&route, listeners, backends, problems);
+        let routes: Vec<_> = http.chain(grpc).collect();
+        let replaced = self.replaced(&routes, listeners);
+        for route in &routes {
+            let out = Out {
+                listeners,
+                backends,
+                problems,
+            };
+            self.attach(route, &replaced, out);
         }
     }
 
-    fn attach(
-        &self,
-        route: &Route<'a>,
-        listeners: &mut Listeners<'a>,
-        backends: &mut Backends,
-        problems: &mut Vec<Problem>,
-    ) {
-        let mut common = Findings::default();
-        let hostnames = hostnames(route, &mut common);
-        let world = World {
+    /// The listeners of imported services whose rules in force give way to consumers' own routes.
+    fn replaced(&self, routes: &[Route<'a>], listeners: &Listeners<'a>) -> BTreeSet<usize> {
+        let world = self.world(listeners);
+        let mut replaced = BTreeSet::new();
+        for route in routes {
+            let imports = route.parents.iter().filter(|p| p.kind == "ServiceImport");
+            for parent in imports {
+                if let Outcome::Imported(positions) = judge(&world, route, parent, &[]) {
+                    replaced.extend(positions);
+                }
+            }
+        }
+        replaced
+    }
+
+    const fn world<'l>(&'l self, listeners: &'l Listeners<'a>) -> World<'l, 'a> {
+        World {
             index: self.index,
             scope: self.scope,
-            listeners: &*listeners,
-        };
+            listeners,
+        }
+    }
+
+    fn attach(&self, route: &Route<'a>, replaced: &BTreeSet<usize>, out: Out<'_, 'a>) {
+        let Out {
+            listeners,
+            backends,
+            problems,
+        } = out;
+        let mut common = Findings::default();
+        let hostnames = hostnames(route, &mut common);
+        let world = self.world(listeners);
         let outcomes: Vec<_> = route
             .parents
             .iter()
@@ -63,7 +104,7 @@ impl<'a> Walk<'_, 'a> {
             return;
         }
         let built = rules::build(self.index, route, backends, &mut common);
-        let mut attached = BTreeSet::new();
+        let mut places = Places::default();
         for (i, (parent, outcome)) in route.parents.iter().zip(outcomes).enumerate() {
             let mut own = Findings::default();
             match outcome {
@@ -78,23 +119,36 @@ impl<'a> Walk<'_, 'a> {
                     {
                         own.extend(&built.loops);
                     }
-                    attached.extend(positions);
+                    places.attached.extend(positions);
                 }
+                Outcome::Imported(positions) => places.imported.extend(positions),
             }
             let label = parent.label();
             problems.extend(common.problems(&route.object, &label));
             problems.extend(own.problems(&route.object, &label));
         }
-        for position in attached {
+        if imports::is_rendered(route.namespace, route.labels) {
+            places.attached.retain(|p| !replaced.contains(p));
+        }
+        self.put(&places, (&built.rules, &hostnames), listeners);
+    }
+
+    /// Leaves the rules of a route in its listeners.
+    fn put(
+        &self,
+        places: &Places,
+        (rules, hostnames): (&[Built], &[HostPattern]),
+        listeners: &mut Listeners<'a>,
+    ) {
+        let attached = places.attached.iter().map(|p| (*p, hostnames));
+        // The hostnames of a route do not matter to an imported service.
+        let any: &[HostPattern] = &[];
+        let imported = places.imported.iter().map(|p| (*p, any));
+        for (position, hostnames) in attached.chain(imported) {
             let role = self.role(listeners, position);
             if let Some(listener) = listeners.list.get_mut(position) {
-                entries(
-                    &built.rules,
-                    &hostnames,
-                    &listener.hostname,
-                    role,
-                    &mut listener.routes,
-                );
+                let hostname = &listener.hostname;
+                entries(rules, (hostnames, hostname), role, &mut listener.routes);
             }
         }
     }
@@ -133,8 +187,7 @@ fn hostnames(route: &Route<'_>, findings: &mut Findings) -> Vec<HostPattern> {
 /// One entry for each rule and each hostname that the listener lets through.
 fn entries(
     built: &[Built],
-    hostnames: &[HostPattern],
-    listener: &HostPattern,
+    (hostnames, listener): (&[HostPattern], &HostPattern),
     role: Role,
     routes: &mut Vec<RouteEntry>,
 ) {

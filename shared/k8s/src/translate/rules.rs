@@ -6,7 +6,7 @@ use mcwan_routing::filter::Redirect;
 use mcwan_routing::matching::{RequestMatch, RouteOrder};
 use mcwan_routing::rule::{Action, Filters, Rule, RuleName, ServiceName};
 
-use super::backends::{Backends, Resolver};
+use super::backends::{Backends, Leads, Resolver};
 use super::filters::source::HttpFilter;
 use super::filters::{Place, Reader};
 use super::finding::{Fault, Field, Findings, INCOMPATIBLE_FILTERS, UNSUPPORTED_VALUE, WAN_LOOP};
@@ -150,7 +150,7 @@ impl Builder<'_, '_, '_> {
             Ok((filters, None)) => (
                 filters,
                 Action::Forward(tiers::forward(shares)),
-                tiers::has_tunnel(shares),
+                tiers::leads_into_wan(shares),
             ),
         }
     }
@@ -245,7 +245,8 @@ impl Builder<'_, '_, '_> {
             });
         }
         let mut services = shares.iter().map(|share| {
-            let resolved = share.target.as_ref().ok().filter(|r| r.tunnel.is_none())?;
+            let resolved = share.target.as_ref().ok();
+            let resolved = resolved.filter(|r| !matches!(r.leads, Leads::Tunnel { .. }))?;
             Some((&resolved.name.namespace, &resolved.name.service))
         });
         let (namespace, name) = services.next()??;

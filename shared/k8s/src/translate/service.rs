@@ -158,6 +158,7 @@ fn tunnel_of(cluster: &str, policy: &Accepted) -> Tunnel {
         max_age: connections.max_age,
         max_streams: connections.max_streams,
         hold_down: policy.hold_down,
+        max_hold_down: policy.max_hold_down,
         dscp: policy.dscp,
     }
 }

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
 use mcwan_routing::hostname::HostPattern;
-use mcwan_routing::spec::{ListenerSpec, Role, SocketSpec};
+use mcwan_routing::spec::{ListenerSpec, Role, SocketSpec, WanClass};
 
 use super::Scope;
 use super::finding::{Fault, Field, Findings, HOSTNAME_CONFLICT, PORT_UNAVAILABLE};
 use super::gateways::ServedGateway;
+use super::index::Index;
 use super::listeners::{Listener, Listeners};
 use crate::problem::{ObjectRef, Problem};
 
@@ -24,6 +25,7 @@ struct Bound {
 
 /// The sockets so far.
 struct Binder<'s> {
+    index: &'s Index<'s>,
     scope: &'s Scope,
     sockets: BTreeMap<SocketAddr, Bound>,
     /// Addresses in use, by port.
@@ -32,12 +34,13 @@ struct Binder<'s> {
 
 /// Gives every served listener its sockets: one for each address of its Gateway.
 pub(super) fn bind(
+    (index, scope): (&Index<'_>, &Scope),
     gateways: &[ServedGateway<'_>],
     listeners: Listeners<'_>,
-    scope: &Scope,
     problems: &mut Vec<Problem>,
 ) -> Vec<SocketSpec> {
     let mut binder = Binder {
+        index,
         scope,
         sockets: BTreeMap::new(),
         by_port: HashMap::new(),
@@ -76,11 +79,13 @@ impl Binder<'_> {
     ) -> Result<(), Fault> {
         let socket = SocketAddr::new(address, self.bound_port(listener.port)?);
         self.check_overlap(socket)?;
+        let index = self.index;
         let bound = self.sockets.entry(socket).or_insert_with(|| Bound {
             spec: SocketSpec {
                 socket,
                 port: listener.port,
                 role,
+                wan: wan(index, role, listener.port),
                 listeners: Vec::new(),
             },
             hostnames: HashMap::new(),
@@ -137,6 +142,16 @@ impl Binder<'_> {
             )))
         })
     }
+}
+
+/// The WAN policy of an ingress port. A listener that a user added on a port of no policy has none.
+fn wan(index: &Index<'_>, role: Role, port: u16) -> Option<WanClass> {
+    let policy = index.policy(port).filter(|_| role == Role::Ingress)?;
+    Some(WanClass {
+        policy: policy.name.clone(),
+        class: policy.tunnel.clone(),
+        dscp: policy.dscp,
+    })
 }
 
 fn spec(listener: &Listener<'_>) -> ListenerSpec {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use mcwan_routing::rule::{Choice, Filters, Forward, Target, Tier};
 
-use super::backends::Resolved;
+use super::backends::{Leads, Resolved};
 use super::finding::Fault;
 
 /// One `backendRefs` item, looked up.
@@ -17,12 +17,20 @@ pub(super) struct Share {
 
 impl Share {
     fn tunnel(&self) -> Option<(&str, &str)> {
-        let (cluster, policy) = self.target.as_ref().ok()?.tunnel.as_ref()?;
-        Some((cluster, policy))
+        match &self.target.as_ref().ok()?.leads {
+            Leads::Tunnel { cluster, policy } => Some((cluster, policy)),
+            Leads::Here | Leads::Import => None,
+        }
+    }
+
+    fn is_import(&self) -> bool {
+        let target = self.target.as_ref();
+        target.is_ok_and(|resolved| resolved.leads == Leads::Import)
     }
 
     fn choice(&self) -> Choice {
         let target = match &self.target {
+            Ok(resolved) if self.is_import() => Target::Import(resolved.name.clone()),
             Ok(resolved) => Target::Backend(resolved.name.clone()),
             Err(why) => Target::Invalid(why.clone()),
         };
@@ -34,16 +42,18 @@ impl Share {
     }
 }
 
-/// Whether any share leads into the WAN.
-pub(super) fn has_tunnel(shares: &[Share]) -> bool {
-    shares.iter().any(|s| s.tunnel().is_some())
+/// Whether any share leads, or may lead, into the WAN.
+pub(super) fn leads_into_wan(shares: &[Share]) -> bool {
+    shares.iter().any(|s| s.tunnel().is_some() || s.is_import())
 }
 
 /// Orders the shares. Without tunnels they are one tier, and each keeps its share of the requests whatever its state.
 /// With tunnels a request may go on: first to what is local, then policy by policy in order of first appearance, and
-/// last to what is invalid.
+/// last to what is invalid. An imported service among the shares makes all weights promises again: inside its share
+/// its own rules say what follows on what.
 pub(super) fn forward(shares: &[Share]) -> Forward {
-    if !has_tunnel(shares) {
+    let tunnels = shares.iter().any(|s| s.tunnel().is_some());
+    if !tunnels || shares.iter().any(Share::is_import) {
         return weighted(shares.iter().map(Share::choice).collect());
     }
     let mut policies: Vec<&str> = Vec::new();
@@ -80,11 +90,11 @@ pub(super) fn forward(shares: &[Share]) -> Forward {
 /// The same for a listener that faces the WAN: what leads back into the WAN is invalid (DESIGN §11, invariant 5).
 pub(super) fn forward_behind_wan(shares: &[Share], why: &Fault) -> Forward {
     let choice = |share: &Share| match share.tunnel() {
-        Some(_) => Choice {
+        None if !share.is_import() => share.choice(),
+        Some(_) | None => Choice {
             target: Target::Invalid(why.invalid()),
             ..share.choice()
         },
-        None => share.choice(),
     };
     weighted(shares.iter().map(choice).collect())
 }

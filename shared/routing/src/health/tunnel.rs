@@ -30,16 +30,6 @@ impl Default for Dampening {
     }
 }
 
-/// A hold-down with the other values by default.
-impl From<Duration> for Dampening {
-    fn from(hold_down: Duration) -> Self {
-        Self {
-            hold_down,
-            ..Self::default()
-        }
-    }
-}
-
 /// State of one tunnel endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct TunnelState {
@@ -70,13 +60,7 @@ impl TunnelState {
     /// One that was down must answer for its hold-down before it is preferred again, and longer each time, so that a
     /// path that comes and goes is not followed at every turn.
     #[must_use]
-    pub fn observe(
-        self,
-        evidence: Evidence,
-        now: Duration,
-        dampening: impl Into<Dampening>,
-    ) -> Self {
-        let dampening = dampening.into();
+    pub fn observe(self, evidence: Evidence, now: Duration, dampening: Dampening) -> Self {
         match evidence {
             Evidence::Answered => self.answered(now, &dampening),
             Evidence::Failed => self.failed(now, &dampening),

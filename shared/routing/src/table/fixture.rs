@@ -122,9 +122,11 @@ pub(super) fn table(listeners: Vec<ListenerSpec>) -> Table {
             socket: socket(),
             port: 80,
             role: Role::Plain,
+            wan: None,
             listeners,
         }],
         backends: Default::default(),
+        imports: Default::default(),
     })
 }
 

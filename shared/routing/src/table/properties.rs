@@ -99,9 +99,11 @@ fn specs() -> impl Strategy<Value = TableSpec> {
             socket: socket(),
             port: 80,
             role: Role::Plain,
+            wan: None,
             listeners: numbered(listeners),
         }],
         backends: Default::default(),
+        imports: Default::default(),
     })
 }
 

@@ -4,7 +4,7 @@ use mcwan_routing::filter::Mirror;
 
 use super::Reader;
 use super::source::{MirrorSource, ObjectSource};
-use crate::translate::backends::ServiceRef;
+use crate::translate::backends::{Leads, ServiceRef};
 use crate::translate::finding::{BACKEND_VALUE, Fault, Field, UNSUPPORTED_VALUE};
 
 impl Reader<'_, '_, '_> {
@@ -20,9 +20,9 @@ impl Reader<'_, '_, '_> {
         let resolved = self
             .resolver
             .resolve(&to)
-            .and_then(|resolved| match resolved.tunnel {
-                None => Ok(resolved.name),
-                Some(_) => Err(Fault::new(
+            .and_then(|resolved| match resolved.leads {
+                Leads::Here => Ok(resolved.name),
+                Leads::Tunnel { .. } | Leads::Import => Err(Fault::new(
                     BACKEND_VALUE,
                     format!(
                         "{} leads into the WAN, where no copies are sent",

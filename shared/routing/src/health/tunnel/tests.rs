@@ -105,15 +105,19 @@ fn flaps_are_capped_and_forgotten_after_long_health() {
 
 #[test]
 fn by_default_one_lost_connection_is_enough() {
-    let healthy = TunnelState::new(s(0)).observe(Evidence::Answered, s(1), s(10));
-    let down = healthy.observe(Evidence::Failed, s(2), s(10));
-    let back = down.observe(Evidence::Answered, s(3), s(10));
+    let rules = Dampening {
+        hold_down: s(10),
+        ..Dampening::default()
+    };
+    let healthy = TunnelState::new(s(0)).observe(Evidence::Answered, s(1), rules);
+    let down = healthy.observe(Evidence::Failed, s(2), rules);
+    let back = down.observe(Evidence::Answered, s(3), rules);
     assert_eq!(
         (down.health, back.health),
         (Health::Down, Health::Recovering)
     );
     assert_eq!(
-        back.observe(Evidence::Answered, s(13), s(10)).health,
+        back.observe(Evidence::Answered, s(13), rules).health,
         Health::Healthy
     );
 }

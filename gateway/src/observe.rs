@@ -11,6 +11,7 @@
 
 pub mod access_log;
 pub mod debug;
+mod departed;
 #[cfg(test)]
 mod fixture;
 pub mod json;
@@ -31,8 +32,9 @@ use mcwan_routing::rule::RuleName;
 use mcwan_routing::spec::{Role, WanClass};
 
 use crate::backends::Backend;
-use crate::live::LinkedRule;
+use crate::live::{LinkedRule, Live};
 use access_log::AccessLog;
+use departed::Present;
 use metrics::RequestMetrics;
 use outcome::Outcome;
 use trace::{RequestId, TraceContext};
@@ -139,6 +141,14 @@ impl Observer {
     /// Says which clusters there are: any other source cluster is counted as `unknown`, because it is a client's word.
     pub fn know_clusters<'c>(&self, clusters: impl IntoIterator<Item = &'c str>) {
         self.metrics.know_clusters(clusters);
+    }
+
+    /// Forgets the time series of services and policies that left the table some time ago. To be called every minute or
+    /// so; `now` is the time since a fixed start.
+    pub fn forget_departed(&self, live: &Live, now: Duration) {
+        let rules = live.rules.iter().map(|linked| linked.rule.as_ref());
+        let present = Present::in_table(live.table.spec(), rules);
+        self.metrics.forget(&present, now);
     }
 
     /// Counts and logs a finished request. Called once for each, whatever became of it.

@@ -65,8 +65,7 @@ impl Standalone {
         scan::check(&settings.dir, &settings.cluster)?;
         let status = Status::default();
         status.register(&parts.metrics)?;
-        let mut keeper = Keeper::new(settings, parts, status.clone());
-        keeper.first();
+        let keeper = Keeper::new(settings, parts, status.clone());
         Ok(Self {
             status,
             _thread: Thread::start(keeper)?,

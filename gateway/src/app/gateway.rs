@@ -25,6 +25,8 @@ use crate::upstream::connector::UpstreamConnector;
 
 /// Idle connections to plain HTTP/1 backends, per worker thread.
 const IDLE_UPSTREAMS: usize = 512;
+/// How often it is looked what left the table.
+const SWEEP: Duration = Duration::from_secs(60);
 
 /// How a gateway runs.
 #[derive(Debug, Clone)]
@@ -220,10 +222,25 @@ impl DataPlane {
             self.report.clone(),
             &self.config.limits,
         );
-        let cut = listeners.run(self.stop.clone(), self.config.drain).await;
+        let cut = tokio::select! {
+            cut = listeners.run(self.stop.clone(), self.config.drain) => cut,
+            () = self.forget_departed() => 0,
+        };
         copies.close();
         registry.shutdown().await;
         Ok(cut)
+    }
+}
+
+impl DataPlane {
+    /// Keeps the metrics from growing for ever. Never ends.
+    async fn forget_departed(&self) {
+        let start = tokio::time::Instant::now();
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            self.observer
+                .forget_departed(&self.table.load(), start.elapsed());
+        }
     }
 }
 

@@ -50,7 +50,7 @@ fn agreement(read: &[u8]) -> Agreement {
 pub(super) async fn read(tcp: &mut TcpStream, silence: Duration) -> io::Result<Greeting> {
     timeout(silence, tcp.readable()).await??;
     let mut bytes = BytesMut::new();
-    let preface = async {
+    let preface = timeout(PREFACE_TIME, async {
         loop {
             bytes.reserve(1024);
             if tcp.read_buf(&mut bytes).await? == 0 {
@@ -62,9 +62,13 @@ pub(super) async fn read(tcp: &mut TcpStream, silence: Duration) -> io::Result<G
                 Agreement::SoFar => {}
             }
         }
-    };
-    let late = |_| io::Error::new(io::ErrorKind::InvalidData, "half a preface");
-    timeout(PREFACE_TIME, preface).await.map_err(late)?
+    });
+    match preface.await {
+        Ok(greeting) => greeting,
+        // A socket may seem readable before it is.
+        Err(_) if bytes.is_empty() => Err(io::ErrorKind::TimedOut.into()),
+        Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "half a preface")),
+    }
 }
 
 #[cfg(test)]

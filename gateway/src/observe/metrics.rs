@@ -5,10 +5,13 @@
 //! through.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, Result};
 
+use super::departed::{self, Departed, Present};
 use super::outcome::Outcome;
 use super::series::{AttemptKey, RequestKey, RequestSeries, RuleMetrics};
 use super::{Attempt, Completed, wan_of};
@@ -18,11 +21,14 @@ use crate::backends::Backend;
 const DESTINATION: [&str; 6] = [
     "source_cluster",
     "destination_cluster",
-    "destination_service_name",
-    "destination_service_namespace",
-    "wan_policy",
+    SERVICE,
+    NAMESPACE,
+    POLICY,
     "tunnel",
 ];
+pub(super) const SERVICE: &str = "destination_service_name";
+pub(super) const NAMESPACE: &str = "destination_service_namespace";
+pub(super) const POLICY: &str = "wan_policy";
 
 /// Upper bounds in seconds: from a fraction of a LAN round trip to a slow answer over a satellite.
 const DURATIONS: [f64; 16] = [
@@ -44,6 +50,7 @@ pub struct RequestMetrics {
     unrouted: RuleMetrics,
     /// Known source clusters; our own first, then [`UNKNOWN`]. Only grows, so positions are identities.
     sources: ArcSwap<Vec<Arc<str>>>,
+    departed: Mutex<Departed>,
 }
 
 #[derive(Debug)]
@@ -110,6 +117,7 @@ impl RequestMetrics {
             families: Families::new(registry)?,
             unrouted: RuleMetrics::default(),
             sources: ArcSwap::from_pointee(sources),
+            departed: Mutex::default(),
         })
     }
 
@@ -123,6 +131,26 @@ impl RequestMetrics {
         }
         if sources.len() > before {
             self.sources.store(Arc::new(sources));
+        }
+    }
+
+    /// Forgets the series of what left the table long ago. `now` is the time since a fixed start.
+    pub(super) fn forget(&self, present: &Present<'_>, now: Duration) {
+        let families = &self.families;
+        let mut counted = departed::counted(&families.requests);
+        counted.extend(departed::counted(&families.attempts));
+        let gone = self.departed.lock().overdue(counted, present, now);
+        if gone.is_empty() {
+            return;
+        }
+        departed::forget(&families.duration, &gone);
+        for family in [
+            &families.requests,
+            &families.received,
+            &families.sent,
+            &families.attempts,
+        ] {
+            departed::forget(family, &gone);
         }
     }
 

@@ -68,9 +68,12 @@ impl Edge {
             return Ok(());
         }
         if is_tunnelled(ctx) {
-            let host = upstream.headers.get(HOST).cloned();
-            let host = host.as_ref().map_or(b"".as_slice(), |h| h.as_bytes());
-            wan::enter(upstream, &self.cluster, host);
+            // A filter writes `Host`; an HTTP/2 client wrote `:authority` only.
+            let host = upstream.headers.get(HOST).map(|h| h.as_bytes());
+            let host = host
+                .unwrap_or_else(|| request::authority(upstream))
+                .to_vec();
+            wan::enter(upstream, &self.cluster, &host);
         }
         let [_, inside] = ctx.filters_on_the_way();
         apply(upstream, inside)

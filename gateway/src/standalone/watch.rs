@@ -70,20 +70,21 @@ impl Keeper {
         self.report();
     }
 
-    /// Takes in what changed and is quiet. Does nothing when nothing did.
-    pub(super) fn again(&mut self) {
+    /// Takes in what changed and is quiet. Returns whether anything did.
+    pub(super) fn again(&mut self) -> bool {
         let Look { changes, reports } = self.scanner.look(true);
         if reports != self.directories {
             self.directories = reports;
             self.report();
         }
         if changes.is_empty() {
-            return;
+            return false;
         }
         self.ledger.apply(changes);
-        let clusters = self.ledger.clusters();
+        let mut clusters = self.ledger.clusters();
         let applied = clusters != self.clusters && {
-            self.clusters = clusters;
+            // The old ones are dropped when the new table is in force: that takes time as well.
+            std::mem::swap(&mut self.clusters, &mut clusters);
             self.publish()
         };
         let rejected = self.report();
@@ -92,6 +93,7 @@ impl Keeper {
             (false, true) => Reload::Applied,
             (false, false) => Reload::Unchanged,
         });
+        true
     }
 
     /// Computes the table and publishes it. Whether it is a new one.
@@ -107,10 +109,10 @@ impl Keeper {
             standalone: true,
         };
         let outcome = pipeline::run(&self.cluster, &self.clusters, &self.rendered, &scope);
-        self.rendered = outcome.objects;
-        self.problems = outcome.problems.into_iter().collect();
         let before = self.parts.live.load().generation;
         let generation = self.parts.live.publish(outcome.table);
+        self.rendered = outcome.objects;
+        self.problems = outcome.problems.into_iter().collect();
         self.table.set(true, format!("generation {generation}"));
         if generation != before {
             let live = self.parts.live.load();
@@ -149,23 +151,41 @@ pub(super) struct Thread {
 }
 
 impl Thread {
+    /// Takes in all files, and watches them from then on. Returns when the first table is in force.
+    ///
+    /// The first table is made in the same thread as all others: an allocator with heaps of its own for each thread would
+    /// take much longer to free the objects of another one, and not use their memory again.
     pub(super) fn start(mut keeper: Keeper) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
+        let (first, served) = mpsc::channel();
         let watch = move || {
+            keeper.first();
+            // The starter waits for it, unless it has gone.
+            first.send(()).ok();
             let mut pause = LOOK_EVERY;
             while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                 let began = Instant::now();
-                keeper.again();
-                pause = (began.elapsed() * LOOK_SHARE).clamp(LOOK_EVERY, LOOK_AT_LEAST_EVERY);
+                let busy = keeper.again();
+                // Only looking is rationed, not the work on what was seen.
+                let looking = if busy {
+                    Duration::ZERO
+                } else {
+                    began.elapsed()
+                };
+                pause = (looking * LOOK_SHARE).clamp(LOOK_EVERY, LOOK_AT_LEAST_EVERY);
             }
         };
         let handle = std::thread::Builder::new()
             .name("standalone".to_owned())
             .spawn(watch)?;
-        Ok(Self {
+        let thread = Self {
             stop: Some(stop),
             handle: Some(handle),
-        })
+        };
+        served
+            .recv()
+            .map_err(|_| std::io::Error::other("the thread that reads the files panicked"))?;
+        Ok(thread)
     }
 }
 

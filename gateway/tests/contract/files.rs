@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use http::Method;
+use mcwan_lab::client::{Call, Client};
+use mcwan_lab::load::{self, Load};
 use tokio::time::{Instant, sleep};
 
-use crate::world::{SEED_EXPORT, World};
+use crate::world::{HOST, SEED_EXPORT, World};
 
 /// A second cluster's worth of traffic while something bad happens to a file; all of it must be answered.
 async fn keeps_serving(world: &World) {
@@ -133,4 +135,66 @@ async fn an_object_goes_when_its_file_is_written_without_it() {
     world.write(1, "serviceexport.yaml", "# nothing is exported any more\n");
     let denied = world.until(2, Method::GET, "/payment", 404).await;
     assert!(denied.text().contains("no rule"), "{}", denied.text());
+}
+
+/// Files that are edited in turn, so that each is quiet for long enough to be taken in.
+const EDITED: u32 = 20;
+/// A load of 200 requests per second for the time that the edits take.
+const EDITS: Load = Load {
+    rate: 200,
+    requests: 11_000,
+};
+
+/// An export of its own whose only rule takes one path.
+fn export(number: u32, path: &str) -> String {
+    let name = format!("edited-{number}");
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: secure}}\n\
+         spec: {{ports: [{{name: http, port: 8080, protocol: TCP}}]}}\n---\n\
+         apiVersion: mc-wan.l7mp.io/v1alpha1\nkind: ServiceExport\nmetadata: {{name: {name}, namespace: secure}}\n\
+         spec: {{http: {{rules: [{{matches: [{{path: {{type: Exact, value: {path}}}}}], backendRefs: {{name: sd-wan-priority-high}}}}]}}}}\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_load_during_1000_edits_of_manifests_no_request_fails() {
+    let world = running().await;
+    world.tunnels_are_healthy(2, 2).await;
+    let client = std::sync::Arc::new(Client::new(world.egress(2)).timeout(Duration::from_secs(10)));
+    let load = load::run(&client, EDITS, |_| Call::get(HOST, "/payment"));
+    let edits = async {
+        let start = Instant::now();
+        for edit in 0..1000_u32 {
+            let number = edit % EDITED;
+            world.write(
+                1,
+                &format!("edited-{number}.yaml"),
+                &export(number, &format!("/edit-{edit}")),
+            );
+            sleep(Duration::from_millis(50)).await;
+        }
+        start.elapsed()
+    };
+    let (outcomes, took) = tokio::join!(load, edits);
+    let failed: Vec<_> = outcomes.iter().filter(|o| !o.succeeded()).take(3).collect();
+    assert!(failed.is_empty(), "{failed:?}\n{}", world.stderr(2));
+    // The last edit of each file is in force: there is a rule for its path (and nobody behind it), and for no other.
+    for edit in 1000 - EDITED..1000 {
+        let host = format!("edited-{}.secure.svc.clusterset.local", edit % EDITED);
+        world
+            .until_at(2, &host, &format!("/edit-{edit}"), 503)
+            .await;
+        world
+            .until_at(2, &host, &format!("/edit-{}", edit - EDITED), 404)
+            .await;
+    }
+    let reloads = world.page(2, "/metrics").await.text();
+    let applied = reloads
+        .lines()
+        .find(|l| l.starts_with("mcwan_config_reloads_total") && l.contains("applied"))
+        .unwrap_or_default();
+    println!(
+        "1,000 edits in {took:?}, {} requests; {applied}",
+        outcomes.len()
+    );
 }

@@ -244,6 +244,12 @@ impl World {
         })
     }
 
+    /// A GET for any host, as [`Self::until`].
+    pub(crate) async fn until_at(&self, cluster: u8, host: &str, path: &str, status: u16) {
+        self.until_call(cluster, &Call::get(host, path), status)
+            .await;
+    }
+
     /// Calls until the status is as expected; panics with the last answer otherwise.
     pub(crate) async fn until(
         &self,
@@ -252,15 +258,22 @@ impl World {
         path: &str,
         status: u16,
     ) -> Answer {
+        self.until_call(cluster, &Call::new(method, HOST, path), status)
+            .await
+    }
+
+    async fn until_call(&self, cluster: u8, call: &Call, status: u16) -> Answer {
         let start = Instant::now();
         loop {
-            let answer = self.call(cluster, method.clone(), path).await;
+            let answer = self.send(cluster, call).await;
             if answer.status == status {
                 return answer;
             }
             assert!(
                 start.elapsed() < PATIENCE,
-                "{method} {path}: {} {}\n{}",
+                "{} {}: {} {}\n{}",
+                call.method,
+                call.path,
                 answer.status,
                 answer.text(),
                 self.stderr(cluster)

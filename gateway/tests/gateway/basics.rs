@@ -285,3 +285,44 @@ fn a_mirror_gets_the_request_and_its_body_and_never_delays_it() {
         world.gateway.stop().await;
     });
 }
+
+#[test]
+fn a_mirror_may_speak_http2_where_client_and_backend_do_not() {
+    world::run(async {
+        let backend = Backend::start(BackendConfig::http1("one")).await.unwrap();
+        let copy = Backend::start(BackendConfig::h2c("copy")).await.unwrap();
+        let filters = Filters {
+            mirrors: vec![Mirror {
+                backend: world::name_of("copy"),
+                numerator: 1,
+                denominator: 1,
+            }],
+            ..Filters::default()
+        };
+        let backends = [
+            ("one", http1(&[backend.address()])),
+            ("copy", world::h2c(&[copy.address()])),
+        ];
+        let (world, socket) =
+            World::with_rules(vec![at("/", filtered("one", filters))], &backends).await;
+        for framing in [
+            "content-length: 5\r\n\r\nhello",
+            "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        ] {
+            let request = format!(
+                "POST /echo HTTP/1.1\r\nhost: a\r\nx-lab-id: m\r\nkeep-alive: 1\r\nconnection: close, keep-alive\r\n{framing}"
+            );
+            let answer = exchange(socket, &request).await;
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        }
+        let copied = async {
+            while copy.executed("m") < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(world::PATIENCE, copied)
+            .await
+            .expect("no copy");
+        world.gateway.stop().await;
+    });
+}

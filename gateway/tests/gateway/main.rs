@@ -13,6 +13,8 @@ mod drain;
 #[cfg(test)]
 mod http2;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod listeners;
 #[cfg(test)]
 mod tunnels;

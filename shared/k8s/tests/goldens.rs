@@ -45,6 +45,21 @@ fn translated(case: &Case) -> String {
     compare::yaml(&translation.table) + "---\n" + &compare::problems(&translation.problems)
 }
 
+/// What `render` and then `translate` make of a consumer's own routes: the table, then the problems of `translate`.
+fn consumed(case: &Case) -> String {
+    let (objects, _) = render(&case.cluster, &case.offers);
+    let cluster = case.cluster.clone().with(objects);
+    translated(&Case {
+        cluster,
+        offers: Vec::new(),
+    })
+}
+
+#[test]
+fn every_consumer_case_translates_as_its_golden_file_says() {
+    compare::directory("consumer", 6, consumed);
+}
+
 #[test]
 fn every_translate_case_translates_as_its_golden_file_says() {
     compare::directory("translate", 60, translated);

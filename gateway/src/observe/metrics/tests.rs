@@ -150,3 +150,26 @@ fn one_rule_behind_two_listeners_of_the_wan_counts_for_the_policy_of_each() {
         }
     }
 }
+
+#[test]
+fn series_of_a_service_that_left_the_table_are_forgotten_after_a_while() {
+    let (observer, metrics) = observer();
+    observer.completed(&request().completed());
+    let mut unrouted = request();
+    unrouted.rule = None;
+    unrouted.attempts = Vec::new();
+    observer.completed(&unrouted.completed());
+    let count = || {
+        let text = metrics.encode().unwrap();
+        let of_requests = |l: &&str| !l.starts_with('#') && l.contains("source_cluster");
+        text.lines().filter(of_requests).count()
+    };
+    let before = count();
+    let empty = crate::live::Live::default();
+    observer.forget_departed(&empty, std::time::Duration::ZERO);
+    assert_eq!(count(), before);
+    observer.forget_departed(&empty, std::time::Duration::from_secs(3600));
+    let text = metrics.encode().unwrap();
+    assert!(!text.contains("payment"), "{text}");
+    assert!(count() > 0, "requests without a rule are still counted");
+}

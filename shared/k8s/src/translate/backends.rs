@@ -214,7 +214,7 @@ fn port(to: &ServiceRef<'_>) -> Result<u16, Fault> {
         return Err(Fault::new(
             BACKEND_NOT_FOUND,
             format!("the reference to {} {} has no port", to.kind, to.name),
-            "name a port of the Service",
+            "name one of its ports",
         ));
     };
     u16::try_from(port).ok().filter(|p| *p > 0).ok_or_else(|| {

@@ -155,7 +155,7 @@ fn slices(snapshot: &ClusterSnapshot) -> HashMap<(&str, &str), Vec<&EndpointSlic
     slices
 }
 
-/// Only grants from Gateway API kinds to Services and official ServiceImports count: groups, kinds, namespaces and names
+/// Only grants from Gateway API kinds to Services and to the official `ServiceImport` count: groups, kinds, namespaces and names
 /// are compared exactly.
 fn grants(snapshot: &ClusterSnapshot) -> HashSet<Grant<'_>> {
     let mut grants = HashSet::new();

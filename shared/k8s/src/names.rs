@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kube::core::ObjectMeta;
 use sha2::{Digest, Sha256};
 
 /// Namespace of the rendered gateways and routes.
@@ -20,6 +21,8 @@ pub const INGRESS: &str = "mc-wan-ingress";
 pub const EGRESS: &str = "mc-wan-egress";
 /// Label of everything that is rendered; nothing without it is ever overwritten.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "mc-wan");
+/// Annotation of everything that is applied: digest of what was applied.
+pub const APPLIED_ANNOTATION: &str = "mc-wan.l7mp.io/applied";
 /// Label of a target Service: the peer cluster behind it.
 pub const CLUSTER_LABEL: &str = "mc-wan.l7mp.io/cluster";
 /// Labels of a rendered route: the multi-cluster service it is for.
@@ -39,6 +42,14 @@ pub const CLUSTERSET_DOMAIN: &str = "svc.clusterset.local";
 #[must_use]
 pub fn is_private_namespace(namespace: &str) -> bool {
     namespace.starts_with("kube-") || namespace == NAMESPACE || namespace.starts_with("mc-wan-")
+}
+
+/// Whether an object carries the label of everything that is rendered.
+#[must_use]
+pub fn is_ours(metadata: &ObjectMeta) -> bool {
+    let (key, value) = MANAGED_BY;
+    let labels = metadata.labels.as_ref();
+    labels.and_then(|l| l.get(key)).is_some_and(|v| v == value)
 }
 
 /// Host of a service as clients call it.

@@ -196,6 +196,12 @@ pub fn created<K: Resource>(object: &K) -> i64 {
         .map_or(0, |time| time.0.as_second())
 }
 
+/// Whether somebody has deleted the object: it is still there only until all finalizers are done with it.
+#[must_use]
+pub fn is_deleted<K: Resource>(object: &K) -> bool {
+    object.meta().deletion_timestamp.is_some()
+}
+
 /// An annotation of an object, unless it is empty.
 #[must_use]
 pub fn annotation<'a, K: Resource>(object: &'a K, key: &str) -> Option<&'a str> {

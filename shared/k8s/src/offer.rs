@@ -185,7 +185,7 @@ pub fn offer(snapshot: &ClusterSnapshot) -> (PeerOffer, Vec<Problem>) {
 }
 
 /// What a policy promises; one that promises nothing has none.
-fn sla(snapshot: &ClusterSnapshot, policy: &str) -> Option<Sla> {
+pub(crate) fn sla(snapshot: &ClusterSnapshot, policy: &str) -> Option<Sla> {
     let policy = snapshot
         .wan_policies
         .get(&(String::new(), policy.to_owned()))?;

@@ -6,12 +6,14 @@
 //! | step | what it decides |
 //! |---|---|
 //! | `members` | which offers are believed |
+//! | `namespaces` | where services are imported |
 //! | `merge` | one multi-cluster service out of the exports of several clusters (KEP-1645, conflict resolution) |
+//! | `conflicts` | what the exports disagree on, and who is told |
 //! | `rules` | which HTTP rules are in force, and where they come from |
 //! | `ports` | which ports are HTTP, and their allocated ports on the egress gateway |
 //! | `naming` | names that cannot clash |
 //! | `plans`, `pieces`, `candidates` | what becomes of each service: rules cut to the limits of routes, and their backends |
-//! | `gateways`, `ingress`, `targets`, `egress`, `import`, `derived` | the objects |
+//! | `gateways`, `ingress`, `targets`, `egress`, `import`, `own_import`, `derived`, `headless` | the objects |
 //! | `output` | what may be written: nothing replaces an object that is not ours |
 //!
 //! # Decisions
@@ -21,8 +23,15 @@
 //! * **The two Gateways are merged, not replaced.** What the user wrote (addresses, labels, infrastructure, class, own
 //!   listeners) stays; listeners of ours are added and never take a name of the user's. The annotation
 //!   [`LISTENERS_ANNOTATION`] says which listeners are ours, so that a later run can tell.
-//! * **A namespace exists** when there is a Namespace object, when an object that is not ours lives in it, or when it is
-//!   `default`.
+//! * **Nothing that was rendered decides what is rendered**, but for allocated ports and virtual addresses, so that rendered
+//!   objects may come back in the snapshot, all or some of them, or those of an earlier state, and nothing flaps.
+//! * **What the user wrote under a name of ours** is never replaced. A Gateway, or a `ServiceImport` of the own group, that
+//!   lacks our label is rendered as it is with our listeners or our status in it, and without the label: whoever applies
+//!   objects applies [`owned_part`] of a Gateway, and no other object that lacks the label.
+//! * **An official `ServiceImport` that is not ours** means that somebody else imports the service here: nothing else of the
+//!   service's importing side is rendered then.
+//! * **No owner references.** They would need uids, which only the API server knows; objects go because they are no longer
+//!   rendered, which also works when their `ServiceImport` is recreated.
 //! * **Preference stands in the order and in the weights** of `backendRefs`: the most preferred policy carries the ready
 //!   endpoints of each cluster as weights, everything less preferred carries 0. Other implementations send those
 //!   nothing; `translate` reads them as failover candidates. The local Service, where there is one, comes first.
@@ -33,17 +42,21 @@
 //! * Problems of the exports and policies themselves are reported by [`offer`], not a second time here.
 
 mod candidates;
+mod conflicts;
 mod derived;
 mod egress;
 mod gateways;
+mod headless;
 mod import;
 mod ingress;
 mod matches;
 mod members;
 mod merge;
 mod meta;
+mod namespaces;
 mod naming;
 mod output;
+mod own_import;
 mod pieces;
 mod plans;
 mod policies;
@@ -52,16 +65,17 @@ mod report;
 mod rules;
 mod targets;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::names;
-use crate::object::{Key, Object};
+use crate::object::Object;
 use crate::offer::{PeerOffer, offer};
 use crate::problem::Problem;
 use crate::snapshot::ClusterSnapshot;
 
-pub use meta::is_ours;
+pub use crate::names::is_ours;
 
+pub use gateways::owned_part;
 use members::Members;
 use merge::MultiService;
 use output::Output;
@@ -94,8 +108,18 @@ struct View<'a> {
     sections: BTreeMap<&'a str, String>,
 }
 
-/// Objects this cluster should have, sorted by kind, namespace and name, each with the label
-/// `app.kubernetes.io/managed-by: mc-wan`; and what is wrong, sorted.
+impl View<'_> {
+    /// Whether a service is imported here.
+    fn imports(&self, namespace: &str, name: &str) -> bool {
+        let services = self.services;
+        services
+            .binary_search_by(|s| s.id().cmp(&(namespace, name)))
+            .is_ok()
+    }
+}
+
+/// Objects this cluster should have, sorted by kind, namespace and name; and what is wrong, sorted. Each has the label
+/// `app.kubernetes.io/managed-by: mc-wan`, except what the user made: see the decisions above.
 ///
 /// `peers` are the offers of the other clusters. The snapshot may hold objects that an earlier call rendered: allocated
 /// ports and virtual addresses are kept from them. What is wrong with this cluster's own exports and policies is not
@@ -105,8 +129,10 @@ pub fn render(snapshot: &ClusterSnapshot, peers: &[PeerOffer]) -> (Vec<Object>, 
     let mut out = Output::new(snapshot);
     let members = Members::read(&offer(snapshot).0, peers, &mut out);
     let policies = Policies::read(snapshot);
-    let namespaces = namespaces(snapshot);
-    let services = merge::services(&members, &namespaces);
+    let merged = merge::services(&members, &namespaces::existing(snapshot));
+    let (services, foreign): (Vec<_>, Vec<_>) = merged
+        .into_iter()
+        .partition(|s| !import::is_foreign(snapshot, s));
     let view = View {
         snapshot,
         members: &members,
@@ -119,28 +145,19 @@ pub fn render(snapshot: &ClusterSnapshot, peers: &[PeerOffer]) -> (Vec<Object>, 
             .collect(),
         sections: naming::sections(policies.iter().map(|p| p.name.as_str())),
     };
+    for service in services.iter().chain(&foreign) {
+        conflicts::report(&view, service, &mut out);
+    }
+    for service in &foreign {
+        out.not_ours(report::service_import(service.id()));
+    }
+    policies::compare(&view, &mut out);
     gateways::render(&view, &mut out);
     ingress::render(&view, &mut out);
     targets::render(&view, &mut out);
     let plans = plans::read(&view, &mut out);
     egress::render(&view, &plans, &mut out);
     import::render(&view, &plans, &mut out);
+    own_import::render(&view, &plans, &mut out);
     out.finish()
-}
-
-/// Namespaces that exist in the cluster.
-fn namespaces(snapshot: &ClusterSnapshot) -> BTreeSet<String> {
-    let named = snapshot
-        .namespaces
-        .keys()
-        .map(|(_, name): &Key| name.clone());
-    let lived_in = snapshot
-        .iter()
-        .filter(|o| !is_ours(o.meta()))
-        .map(|o| o.key().0);
-    named
-        .chain(lived_in)
-        .chain(["default".to_owned()])
-        .filter(|n| !n.is_empty())
-        .collect()
 }

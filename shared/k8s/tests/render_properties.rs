@@ -76,11 +76,14 @@ fn metadata_mistakes(object: &Object) -> Vec<String> {
     } else {
         names::is_subdomain(&name)
     };
-    if !legal || !names::is_label(&namespace) {
+    let class = matches!(object, Object::GatewayClass(_));
+    if !legal || (namespace.is_empty() != class) || !(class || names::is_label(&namespace)) {
         wrong.push("its name or namespace is not legal".to_owned());
     }
     let labels = object.meta().labels.clone().unwrap_or_default();
-    if labels.get(names::MANAGED_BY.0).map(String::as_str) != Some(names::MANAGED_BY.1) {
+    // Those that the user may have made.
+    let shared = matches!(object, Object::Gateway(_) | Object::ServiceImport(_));
+    if !names::is_ours(object.meta()) && !shared {
         wrong.push("it lacks our label".to_owned());
     }
     let value = regex::Regex::new("^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$").unwrap();

@@ -12,8 +12,8 @@ use k8s_openapi::api::core::v1::{ServicePort, ServiceSpec};
 use super::endpoints::Slices;
 use super::{MAX_ENDPOINTS, OfferedPort, OfferedService};
 use crate::kinds::{mcs, wan};
-use crate::names::{WAN_POLICY_ANNOTATION, is_private_namespace};
-use crate::object::{Key, annotation, created, reference};
+use crate::names::{WAN_POLICY_ANNOTATION, is_ours, is_private_namespace};
+use crate::object::{Key, annotation, created, is_deleted, reference};
 use crate::problem::{ObjectRef, Problem};
 use crate::snapshot::ClusterSnapshot;
 
@@ -34,9 +34,8 @@ pub(super) fn all(snapshot: &ClusterSnapshot, problems: &mut Vec<Problem>) -> Ve
         .collect();
     let mut services = Vec::new();
     for key in keys {
-        let export = Export {
-            own: snapshot.exports.get(key).map(AsRef::as_ref),
-            official: snapshot.mcs_exports.get(key).map(AsRef::as_ref),
+        let Some(export) = Export::of(snapshot, key) else {
+            continue;
         };
         match exported(snapshot, key) {
             Ok(spec) => {
@@ -60,6 +59,7 @@ pub(super) fn all(snapshot: &ClusterSnapshot, problems: &mut Vec<Problem>) -> Ve
 /// Why an export is not valid.
 #[derive(Debug, Clone)]
 struct Refusal {
+    condition: &'static str,
     reason: &'static str,
     message: String,
     hint: String,
@@ -67,7 +67,7 @@ struct Refusal {
 
 impl Refusal {
     fn problem(&self, object: ObjectRef) -> Problem {
-        Problem::error(object, ("Valid", self.reason), self.message.clone())
+        Problem::error(object, (self.condition, self.reason), self.message.clone())
             .advise(self.hint.clone())
     }
 }
@@ -77,14 +77,34 @@ fn exported<'a>(snapshot: &'a ClusterSnapshot, key: &Key) -> Result<&'a ServiceS
     let (namespace, name) = key;
     if is_private_namespace(namespace) {
         return Err(Refusal {
+            condition: "Valid",
             reason: "ForbiddenNamespace",
             message: format!("services of namespace {namespace} are never exported"),
             hint: "delete the export, or move the service to a namespace of its own".to_owned(),
         });
     }
+    if snapshot.is_terminating(namespace) {
+        return Err(Refusal {
+            condition: "Ready",
+            reason: "NamespaceTerminating",
+            message: format!("namespace {namespace} is being deleted, so the service is withdrawn"),
+            hint: "nothing has to be done; exports of a new namespace of the same name count anew"
+                .to_owned(),
+        });
+    }
     let service = snapshot.services.get(key);
+    if service.is_some_and(|s| is_ours(&s.metadata)) {
+        return Err(Refusal {
+            condition: "Valid",
+            reason: "InvalidServiceType",
+            message: format!("Service {namespace}/{name} stands for an imported service"),
+            hint: "export the service where it is; what is imported is in all clusters already"
+                .to_owned(),
+        });
+    }
     let Some(spec) = service.and_then(|s| s.spec.as_ref()) else {
         return Err(Refusal {
+            condition: "Valid",
             reason: "NoService",
             message: format!("there is no Service {namespace}/{name}"),
             hint: "an export is named like the Service that it exports: create the Service, or rename the export".to_owned(),
@@ -92,6 +112,7 @@ fn exported<'a>(snapshot: &'a ClusterSnapshot, key: &Key) -> Result<&'a ServiceS
     };
     if spec.type_.as_deref() == Some("ExternalName") {
         return Err(Refusal {
+            condition: "Valid",
             reason: "InvalidServiceType",
             message: format!(
                 "Service {namespace}/{name} is of type ExternalName, which has no endpoints to export"
@@ -102,7 +123,18 @@ fn exported<'a>(snapshot: &'a ClusterSnapshot, key: &Key) -> Result<&'a ServiceS
     Ok(spec)
 }
 
-impl Export<'_> {
+impl<'a> Export<'a> {
+    /// The exports of a name that nobody has deleted.
+    fn of(snapshot: &'a ClusterSnapshot, key: &Key) -> Option<Self> {
+        let own = snapshot.exports.get(key).map(AsRef::as_ref);
+        let official = snapshot.mcs_exports.get(key).map(AsRef::as_ref);
+        let export = Self {
+            own: own.filter(|e| !is_deleted(*e)),
+            official: official.filter(|e| !is_deleted(*e)),
+        };
+        (export.own.is_some() || export.official.is_some()).then_some(export)
+    }
+
     /// The export objects: a mistake is reported on each.
     fn references(&self) -> impl Iterator<Item = ObjectRef> {
         self.own

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::discovery::v1::EndpointPort;
+use kube::core::ObjectMeta;
 
 use super::merge::{MultiService, Port};
 use super::output::Output;
 use super::plans::Plan;
-use super::targets::{SERVICE_LABEL, SLICE_MANAGED_BY, by_family, endpoint_port, slice};
+use super::targets::{SERVICE_LABEL, SLICE_MANAGED_BY, by_family, endpoint_port, ready, slice};
 use super::{View, meta};
 use crate::names;
 use crate::offer;
@@ -58,19 +59,40 @@ pub(super) fn render(
         }
         for (family, addresses) in &families {
             let slice_name = format!("{name}-{cluster}-{}", family.to_ascii_lowercase());
-            let mut metadata = meta::of_service(service.namespace, &slice_name, service.id());
-            metadata.labels.get_or_insert_default().extend(
-                [
-                    (SERVICE_LABEL, name),
-                    (MCS_SERVICE, service.name),
-                    (MCS_CLUSTER, cluster),
-                    (SLICE_MANAGED_BY, names::MANAGED_BY.1),
-                ]
-                .map(|(k, v)| (k.to_owned(), v.to_owned())),
-            );
-            out.put(slice(metadata, family, addresses, ports.clone()));
+            let metadata = slice_metadata(service, name, cluster, &slice_name);
+            let endpoints = addresses.iter().map(|a| ready(*a, None));
+            out.put(slice(metadata, family, endpoints, ports.clone()));
         }
     }
+}
+
+/// Metadata of a slice with what one cluster adds to a service (KEP-1645, `EndpointSlice`). `derived` is the name of the
+/// derived Service: for a headless service there is none, but whoever reads slices expects that each says one.
+pub(super) fn slice_metadata(
+    service: &MultiService<'_>,
+    derived: &str,
+    cluster: &str,
+    name: &str,
+) -> ObjectMeta {
+    let mut metadata = meta::of_service(service.namespace, name, service.id());
+    let labels = [
+        (SERVICE_LABEL, derived),
+        (MCS_SERVICE, service.name),
+        (MCS_CLUSTER, cluster),
+        (SLICE_MANAGED_BY, names::MANAGED_BY.1),
+    ];
+    metadata
+        .labels
+        .get_or_insert_default()
+        .extend(labels.map(|(k, v)| (k.to_owned(), v.to_owned())));
+    metadata
+}
+
+/// Whether a Service that is not ours has the name of a derived one.
+pub(super) fn is_foreign(view: &View<'_>, service: &MultiService<'_>, name: &str) -> bool {
+    let key = (service.namespace.to_owned(), name.to_owned());
+    let there = view.snapshot.services.get(&key);
+    there.is_some_and(|s| !meta::is_ours(&s.metadata))
 }
 
 /// Whether there is anything to put into slices.

@@ -4,12 +4,15 @@
 
 use std::collections::BTreeSet;
 
+use mcwan_gateway_api::gatewayclasses::{GatewayClass, GatewayClassSpec};
 use mcwan_gateway_api::gateways::{
     Gateway, GatewayAllowedListeners, GatewayAllowedListenersNamespaces,
     GatewayAllowedListenersNamespacesFrom, GatewayListeners, GatewayListenersAllowedRoutes,
     GatewayListenersAllowedRoutesNamespaces, GatewayListenersAllowedRoutesNamespacesFrom as From,
     GatewaySpec,
 };
+
+use serde_json::{Value, json};
 
 use super::output::Output;
 use super::{LISTENERS_ANNOTATION, MAX_LISTENERS, View, meta};
@@ -18,8 +21,13 @@ use crate::object::reference;
 use crate::problem::Problem;
 use crate::snapshot::ClusterSnapshot;
 
-/// Renders both. A Gateway needs a listener: without any policy there is no ingress.
+/// Renders both, and their class. A Gateway needs a listener: without any policy there is no ingress.
 pub(super) fn render(view: &View<'_>, out: &mut Output) {
+    let class = (String::new(), names::GATEWAY_CLASS.to_owned());
+    let theirs = view.snapshot.gateway_classes.get(&class);
+    if theirs.is_none_or(|c| meta::is_ours(&c.metadata)) {
+        out.put(gateway_class());
+    }
     let wan: Vec<GatewayListeners> = view
         .policies
         .iter()
@@ -83,6 +91,12 @@ fn merged(
     let mut added = Vec::new();
     for mut listener in ours {
         let theirs = &gateway.spec.listeners;
+        // The very same listener is as good as ours, e.g. when somebody has dropped the annotation.
+        let same = theirs.iter().position(|l| *l == listener);
+        if let Some(same) = same {
+            gateway.spec.listeners.remove(same);
+        }
+        let theirs = &gateway.spec.listeners;
         if let Some(other) = theirs.iter().find(|l| same_place(l, &listener)) {
             out.problem(in_use(&gateway, other, &listener));
             continue;
@@ -118,19 +132,77 @@ fn base(existing: Option<&Gateway>, name: &str) -> Gateway {
             status: None,
         };
     };
-    let mut labels = existing.metadata.labels.clone().unwrap_or_default();
-    labels.extend(metadata.labels.clone().unwrap_or_default());
+    let mut annotations = existing.metadata.annotations.clone();
+    if let Some(annotations) = &mut annotations {
+        annotations.remove(names::APPLIED_ANNOTATION);
+    }
     let mut spec = existing.spec.clone();
     spec.listeners = users(existing).cloned().collect();
     Gateway {
         metadata: kube::core::ObjectMeta {
-            labels: Some(labels),
-            annotations: existing.metadata.annotations.clone(),
+            labels: existing.metadata.labels.clone(),
+            annotations,
             ..metadata
         },
         spec,
         status: None,
     }
+}
+
+fn gateway_class() -> GatewayClass {
+    GatewayClass {
+        metadata: kube::core::ObjectMeta {
+            namespace: None,
+            ..meta::meta("", names::GATEWAY_CLASS, &[])
+        },
+        spec: GatewayClassSpec {
+            controller_name: names::CONTROLLER.to_owned(),
+            description: None,
+            parameters_ref: None,
+        },
+        status: None,
+    }
+}
+
+/// The part of a rendered Gateway that is not the user's: what is to be applied, by server-side apply, to a Gateway that may
+/// be the user's. Listeners are merged by name there, so that the user's stay; so does every other field.
+///
+/// A Gateway with our label is ours, and its label and class belong to the part.
+#[must_use]
+pub fn owned_part(gateway: &Gateway) -> Value {
+    let users: Vec<&GatewayListeners> = users(gateway).collect();
+    let listeners: Vec<&GatewayListeners> = gateway
+        .spec
+        .listeners
+        .iter()
+        .filter(|l| !users.contains(l))
+        .collect();
+    let annotations = gateway.metadata.annotations.as_ref();
+    let listed = annotations.and_then(|a| a.get(LISTENERS_ANNOTATION));
+    let mut part = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {
+            "name": gateway.metadata.name,
+            "namespace": gateway.metadata.namespace,
+            "annotations": { LISTENERS_ANNOTATION: listed },
+        },
+        "spec": {},
+    });
+    if meta::is_ours(&gateway.metadata) {
+        let (key, value) = names::MANAGED_BY;
+        part["metadata"]["labels"] = json!({ key: value });
+        part["spec"]["gatewayClassName"] = json!(gateway.spec.gateway_class_name);
+    }
+    if !listeners.is_empty() {
+        part["spec"]["listeners"] = json!(listeners);
+    }
+    // What the user wants otherwise is the user's; what is as we want it may be ours or both's.
+    let egress = gateway.metadata.name.as_deref() == Some(names::EGRESS);
+    if egress && gateway.spec.allowed_listeners == Some(same_namespace()) {
+        part["spec"]["allowedListeners"] = json!(gateway.spec.allowed_listeners);
+    }
+    part
 }
 
 fn listener(name: &str, port: u16, from: From) -> GatewayListeners {

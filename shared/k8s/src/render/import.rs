@@ -1,18 +1,17 @@
-//! `ServiceImport`s of the MCS API, one for each imported service, and what the exports disagree on.
+//! `ServiceImport`s of the MCS API, one for each imported service.
 
 use std::collections::BTreeMap;
 
-use super::merge::{Conflict, MultiService};
+use super::merge::MultiService;
 use super::output::Output;
 use super::plans::Plan;
-use super::report::{self, MCS_GROUP};
-use super::{View, derived, meta};
-use crate::kinds;
+use super::{View, derived, headless, meta, report};
 use crate::kinds::mcs::{
     ClusterStatus, ImportPort, ServiceImport, ServiceImportSpec, ServiceImportStatus,
 };
 use crate::names::{self, is_label};
-use crate::problem::{ObjectRef, Problem};
+use crate::problem::Problem;
+use crate::snapshot::ClusterSnapshot;
 
 /// Annotation of a `ServiceImport`: its derived Service. A convention of the reference controllers that others rely on.
 const DERIVED_ANNOTATION: &str = "multicluster.kubernetes.io/derived-service";
@@ -20,21 +19,36 @@ const DERIVED_ANNOTATION: &str = "multicluster.kubernetes.io/derived-service";
 /// Renders the imports with their derived Services.
 pub(super) fn render(view: &View<'_>, plans: &[Plan], out: &mut Output) {
     for (service, plan) in view.services.iter().zip(plans) {
-        for conflict in &service.conflicts {
-            for object in blamed(view, service) {
-                out.problem(in_conflict(object, service, conflict));
-            }
-        }
-        let derived = (!service.oldest.headless && !service.ports.is_empty())
-            .then(|| names::derived_name(service.namespace, service.name));
-        let slices = derived.is_some() && derived::has_slices(view, plan);
+        let name = names::derived_name(service.namespace, service.name);
+        let headless = service.oldest.headless;
+        let derived = !headless && !service.ports.is_empty();
+        let present = if headless {
+            headless::has_slices(service)
+        } else {
+            derived && derived::has_slices(view, plan)
+        };
         let copied = copied(service, out);
-        if out.put(import(view, service, (derived.as_deref(), slices), copied))
-            && let Some(name) = derived
-        {
+        let virtual_address =
+            (derived && !derived::is_foreign(view, service, &name)).then_some(&name);
+        let import = import(
+            view,
+            service,
+            (virtual_address.map(String::as_str), present),
+            copied,
+        );
+        if out.put(import) && headless {
+            headless::render(service, &name, out);
+        } else if derived {
             derived::render(view, service, plan, &name, out);
         }
     }
+}
+
+/// Whether the cluster has a `ServiceImport` of another implementation for a service.
+pub(super) fn is_foreign(snapshot: &ClusterSnapshot, service: &MultiService<'_>) -> bool {
+    let key = (service.namespace.to_owned(), service.name.to_owned());
+    let import = snapshot.mcs_imports.get(&key);
+    import.is_some_and(|i| !meta::is_ours(&i.metadata))
 }
 
 /// Exported labels and annotations that may be copied.
@@ -160,47 +174,4 @@ fn not_copied(service: &MultiService<'_>, what: &str, key: &str) -> Problem {
         message,
     )
     .advise(format!("export the {what} under a domain of your own"))
-}
-
-/// The objects that a conflict is reported on: this cluster's exports, or the import where it has none.
-fn blamed(view: &View<'_>, service: &MultiService<'_>) -> Vec<ObjectRef> {
-    if service.exported_by(&view.members.own.cluster).is_none() {
-        return vec![report::service_import(service.id())];
-    }
-    let key = (service.namespace.to_owned(), service.name.to_owned());
-    let official = view
-        .snapshot
-        .mcs_exports
-        .contains_key(&key)
-        .then_some(MCS_GROUP);
-    let own = view
-        .snapshot
-        .exports
-        .contains_key(&key)
-        .then_some(kinds::GROUP);
-    let groups = official.into_iter().chain(own);
-    groups
-        .map(|g| report::service_export(g, service.id()))
-        .collect()
-}
-
-fn in_conflict(object: ObjectRef, service: &MultiService<'_>, conflict: &Conflict) -> Problem {
-    let winner = service.sources.first().map_or("", |s| s.cluster);
-    let Conflict {
-        reason,
-        property,
-        differ,
-    } = conflict;
-    let all = service.sources.len();
-    let used = if *property == "ports" {
-        "using the union, and where ports clash those"
-    } else {
-        "using that"
-    };
-    let message = format!(
-        "conflicting {property}: {used} of the oldest export, in cluster {winner}; {differ} of {all} clusters disagree"
-    );
-    Problem::warning(object, ("Conflict", reason), message).advise(format!(
-        "make {property} alike in all clusters that export the service"
-    ))
 }

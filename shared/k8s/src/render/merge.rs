@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::conflicts::{self, Conflict};
 use super::members::Members;
 use crate::offer::{OfferedPort, OfferedService};
 
@@ -18,7 +19,7 @@ pub(super) struct MultiService<'a> {
     pub(super) sources: Vec<Source<'a>>,
     /// Union of the ports, in the order of the oldest export, then of the next.
     pub(super) ports: Vec<Port<'a>>,
-    /// What the exports disagree on: reason of the MCS condition `Conflict`, and what is in conflict.
+    /// What the exports disagree on.
     pub(super) conflicts: Vec<Conflict>,
 }
 
@@ -37,16 +38,6 @@ pub(super) struct Port<'a> {
     pub(super) offered: &'a OfferedPort,
     /// Ready endpoints in each cluster that exposes this very port.
     pub(super) ready: BTreeMap<&'a str, u32>,
-}
-
-/// A property that the exports disagree on.
-pub(super) struct Conflict {
-    /// Reason in the MCS API.
-    pub(super) reason: &'static str,
-    /// Name of the property.
-    pub(super) property: &'static str,
-    /// How many exports differ from what is used.
-    pub(super) differ: usize,
 }
 
 impl<'a> MultiService<'a> {
@@ -105,7 +96,7 @@ fn merge<'a>(
     sources.sort_by_key(|s| (s.service.created, s.cluster));
     let oldest = sources.first()?.service;
     let ports = union(&sources);
-    let conflicts = conflicts(oldest, &sources, &ports);
+    let conflicts = conflicts::find(oldest, &sources, &ports);
     Some(MultiService {
         namespace,
         name,
@@ -142,65 +133,4 @@ fn union<'a>(sources: &[Source<'a>]) -> Vec<Port<'a>> {
         }
     }
     ports
-}
-
-/// Counts, property by property, the exports that do not have what is used.
-fn conflicts(oldest: &OfferedService, sources: &[Source<'_>], ports: &[Port<'_>]) -> Vec<Conflict> {
-    let merged = shape(ports.iter().map(|p| p.offered));
-    let count = |differs: &dyn Fn(&OfferedService) -> bool| {
-        sources.iter().filter(|s| differs(s.service)).count()
-    };
-    let checks = [
-        (
-            "PortConflict",
-            "ports",
-            count(&|s| shape(&s.ports) != merged),
-        ),
-        (
-            "TypeConflict",
-            "type",
-            count(&|s| s.headless != oldest.headless),
-        ),
-        (
-            "SessionAffinityConflict",
-            "sessionAffinity",
-            count(&|s| s.session_affinity != oldest.session_affinity),
-        ),
-        (
-            "LabelsConflict",
-            "exportedLabels",
-            count(&|s| s.labels != oldest.labels),
-        ),
-        (
-            "AnnotationsConflict",
-            "exportedAnnotations",
-            count(&|s| s.annotations != oldest.annotations),
-        ),
-    ];
-    checks
-        .into_iter()
-        .filter(|c| c.2 > 0)
-        .map(|(reason, property, differ)| Conflict {
-            reason,
-            property,
-            differ,
-        })
-        .collect()
-}
-
-/// Ports as a set, without the number of endpoints.
-fn shape<'b>(
-    ports: impl IntoIterator<Item = &'b OfferedPort>,
-) -> BTreeSet<(&'b str, &'b str, Option<&'b str>, u16)> {
-    ports
-        .into_iter()
-        .map(|p| {
-            (
-                p.name.as_str(),
-                p.protocol.as_str(),
-                p.app_protocol.as_deref(),
-                p.port,
-            )
-        })
-        .collect()
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kube::core::ObjectMeta;
 
 use crate::names;
+pub(super) use crate::names::is_ours;
 
 /// Metadata with the label of everything that is rendered, and more labels.
 pub(super) fn meta(namespace: &str, name: &str, labels: &[(&str, &str)]) -> ObjectMeta {
@@ -31,12 +32,6 @@ pub(super) fn of_service(namespace: &str, name: &str, (ns, service): (&str, &str
             (names::SERVICE_NAME_LABEL, service),
         ],
     )
-}
-
-/// Whether an object carries the label of rendered objects.
-#[must_use]
-pub fn is_ours(meta: &ObjectMeta) -> bool {
-    label(meta, names::MANAGED_BY.0) == Some(names::MANAGED_BY.1)
 }
 
 /// A label's value.

@@ -36,23 +36,33 @@ impl Output {
         self.problems.insert(problem);
     }
 
+    /// Reports several problems.
+    pub(super) fn problems(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        self.problems.extend(problems);
+    }
+
     /// Renders an object, unless that would replace one that is not ours. Says whether it was rendered.
     pub(super) fn put(&mut self, object: impl Into<Object>) -> bool {
         let object = object.into();
         let reference = object.reference();
         let place = place(&reference);
         if self.foreign.contains(&place) || self.objects.contains_key(&place) {
-            self.problem(not_ours(reference));
+            self.not_ours(reference);
             return false;
         }
         self.objects.insert(place, object);
         true
     }
 
-    /// Renders a Gateway, which takes in what the user wrote under the same name.
-    pub(super) fn put_merged(&mut self, gateway: impl Into<Object>) {
-        let gateway = gateway.into();
-        self.objects.insert(place(&gateway.reference()), gateway);
+    /// Renders an object that takes in what the user wrote under the same name.
+    pub(super) fn put_merged(&mut self, object: impl Into<Object>) {
+        let object = object.into();
+        self.objects.insert(place(&object.reference()), object);
+    }
+
+    /// Reports an object of the user's, or of somebody else's, that stands where one would be rendered.
+    pub(super) fn not_ours(&mut self, object: ObjectRef) {
+        self.problem(not_ours(object));
     }
 
     /// Objects sorted by kind, namespace and name, and problems, sorted.

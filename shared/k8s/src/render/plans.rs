@@ -7,6 +7,7 @@ use super::naming::{self, Named};
 use super::output::Output;
 use super::pieces::{self, Piece};
 use super::{MAX_LISTENERS, View, ports, report, rules};
+use crate::kinds::wan::ImportedHttp;
 use crate::names;
 use crate::problem::Problem;
 
@@ -21,6 +22,8 @@ pub(super) struct Plan {
     pub(super) ports: Vec<(u16, Option<u16>)>,
     /// Rules of each route.
     pub(super) routes: Vec<Vec<Piece>>,
+    /// The rules in force as the status shows them; none where there are none, or no port that they could be for.
+    pub(super) imported: Option<ImportedHttp>,
 }
 
 impl Plan {
@@ -104,7 +107,7 @@ fn plan_service(
     allocated: &BTreeMap<ports::PortKey, u16>,
     out: &mut Output,
 ) -> Plan {
-    report_ports(service, out);
+    report_ports(view, service, out);
     let in_force = rules::in_force(view, service);
     let http: Vec<u16> = ports::http(service)
         .take(MAX_LISTENERS - 1)
@@ -125,6 +128,10 @@ fn plan_service(
     Plan {
         stem: name.clone(),
         name,
+        imported: in_force
+            .as_ref()
+            .filter(|_| !ports.is_empty())
+            .map(|f| f.shown(view)),
         ports,
         routes: in_force
             .map(|f| pieces::routes(view, service, &f, out))
@@ -132,10 +139,13 @@ fn plan_service(
     }
 }
 
-/// Reports the ports that are not carried.
-fn report_ports(service: &MultiService<'_>, out: &mut Output) {
+/// Reports the ports that are not carried. Those of protocols that no tunnel carries are reported on this cluster's export,
+/// with its offer, where it has one.
+fn report_ports(view: &View<'_>, service: &MultiService<'_>, out: &mut Output) {
+    let own = view.members.own.cluster.as_str();
     for (i, port) in service.ports.iter().enumerate() {
-        if !ports::is_http(port.offered) {
+        let reported = port.offered.protocol != "TCP" && port.ready.contains_key(own);
+        if !ports::is_http(port.offered) && !reported {
             let offered = port.offered;
             let what = match (offered.protocol.as_str(), offered.app_protocol.as_deref()) {
                 ("TCP", Some(app)) => format!("application protocol {app:?}"),

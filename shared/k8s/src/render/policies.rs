@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::report;
+use super::output::Output;
+use super::{View, report};
 use crate::kinds;
 use crate::kinds::wan::PolicyRef;
-use crate::offer::PeerOffer;
+use crate::offer::{self, OfferedPolicy, PeerOffer};
 use crate::policy::{Accepted, accepted};
 use crate::problem::Problem;
 use crate::snapshot::ClusterSnapshot;
@@ -77,31 +78,92 @@ impl Policies {
     }
 }
 
+/// Reports where the peers' policies differ from those of this cluster. One that a peer lacks altogether is reported only
+/// when it is needed: see [`disagreement`].
+pub(super) fn compare(view: &View<'_>, out: &mut Output) {
+    for peer in view.members.peers.values() {
+        for theirs in &peer.policies {
+            if let Some(ours) = view.policies.by_name.get(&theirs.name) {
+                out.problems(disagreement(ours, peer));
+                out.problems(differences(view.snapshot, ours, theirs, &peer.cluster));
+            }
+        }
+    }
+}
+
 /// What a peer has otherwise than this cluster, if it does; then it is left out for this policy.
 pub(super) fn disagreement(policy: &Accepted, peer: &PeerOffer) -> Option<Problem> {
     let theirs = peer.policies.iter().find(|p| p.name == policy.name);
     let cluster = &peer.cluster;
-    let message = match theirs {
-        None => format!("cluster {cluster} has no such policy"),
-        Some(p) if p.port != policy.port => {
+    let (field, message) = match theirs {
+        None => ("", format!("cluster {cluster} has no such policy")),
+        Some(p) if p.port != policy.port => (
+            "spec.port",
             format!(
                 "port is {} here and {} in cluster {cluster}",
                 policy.port, p.port
-            )
-        }
-        Some(p) if p.tunnel != policy.tunnel => {
+            ),
+        ),
+        Some(p) if p.tunnel != policy.tunnel => (
+            "spec.tunnel",
             format!(
                 "tunnel is {:?} here and {:?} in cluster {cluster}",
                 policy.tunnel, p.tunnel
-            )
-        }
+            ),
+        ),
         Some(_) => return None,
     };
     Some(
-        Problem::error(report::policy(&policy.name), ("Consistent", "PeerMismatch"), message).advise(format!(
-            "apply the same policy in both clusters; until then cluster {cluster} is not reached through it"
-        )),
+        Problem::error(report::policy(&policy.name), ("Consistent", "PeerMismatch"), message)
+            .in_field(field)
+            .advise(format!(
+                "apply the same policy in both clusters; until then cluster {cluster} is not reached through it"
+            )),
     )
+}
+
+/// Where a peer promises or marks otherwise: requests still take the tunnel, but the two directions are not treated alike.
+fn differences(
+    snapshot: &ClusterSnapshot,
+    ours: &Accepted,
+    theirs: &OfferedPolicy,
+    cluster: &str,
+) -> Vec<Problem> {
+    let promised = offer::sla(snapshot, &ours.name).unwrap_or_default();
+    let sla = theirs.sla.clone().unwrap_or_default();
+    let fields = [
+        ("spec.dscp", shown(ours.dscp), shown(theirs.dscp)),
+        (
+            "spec.sla.latency-ms",
+            shown(promised.latency_ms),
+            shown(sla.latency_ms),
+        ),
+        (
+            "spec.sla.jitter-ms",
+            shown(promised.jitter_ms),
+            shown(sla.jitter_ms),
+        ),
+        (
+            "spec.sla.loss-percent",
+            shown(promised.loss_percent),
+            shown(sla.loss_percent),
+        ),
+    ];
+    let different = fields.into_iter().filter(|(_, here, there)| here != there);
+    different
+        .map(|(field, here, there)| {
+            let name = field.strip_prefix("spec.").unwrap_or(field);
+            let message = format!("{name} is {here} here and {there} in cluster {cluster}");
+            Problem::warning(report::policy(&ours.name), ("Consistent", "PeerMismatch"), message)
+                .in_field(field)
+                .advise("apply the same policy in both clusters: each direction of a tunnel is treated by its sender's")
+        })
+        .collect()
+}
+
+/// A value, or that there is none.
+fn shown(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "unset".to_owned(), |v| v.to_string())
 }
 
 #[cfg(test)]

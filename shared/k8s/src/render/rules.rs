@@ -1,12 +1,12 @@
 //! Which HTTP rules are in force for a service (DESIGN §3): those of the local `ServiceImport`, else of the oldest export
 //! that has any, else the policy that an export is annotated with, else the default policy.
 
-use super::View;
 use super::merge::MultiService;
 use super::output::Output;
 use super::report::{self, MCS_GROUP};
+use super::{View, matches};
 use crate::kinds;
-use crate::kinds::wan::{HttpRule, PolicyRef, PolicyRefs};
+use crate::kinds::wan::{HttpRule, ImportedHttp, ImportedRule, PolicyRef, PolicyRefs, RuleOrigin};
 use crate::names;
 use crate::problem::{ObjectRef, Problem};
 
@@ -109,6 +109,35 @@ impl InForce {
                     .in_field("spec.http.rules")
                     .advise("add a rule, or remove spec.http to use what comes next in precedence"),
             );
+        }
+    }
+
+    /// The rules as the status of our `ServiceImport` shows them: usable matches, and the policies that really take the
+    /// requests, fallbacks included.
+    pub(super) fn shown(&self, view: &View<'_>) -> ImportedHttp {
+        let (kind, cluster) = match &self.origin {
+            Origin::Local => ("ServiceImport", None),
+            Origin::Export(cluster) => ("ServiceExport", Some(cluster)),
+            Origin::Annotation(cluster) => ("Annotation", Some(cluster)),
+            Origin::Default => ("DefaultPolicy", None),
+        };
+        let rule = |rule: &HttpRule| {
+            let all = rule.matches.as_deref().unwrap_or_default();
+            let usable = || all.iter().filter(|m| matches::mistake(m).is_none());
+            // A rule all of whose matches are unusable takes nothing.
+            let in_force = all.is_empty() || usable().next().is_some();
+            let policies = view.policies.chain(rule.backend_refs.as_slice());
+            in_force.then(|| ImportedRule {
+                matches: (!all.is_empty()).then(|| usable().cloned().collect()),
+                policies: policies.into_iter().map(|p| p.name.clone()).collect(),
+            })
+        };
+        ImportedHttp {
+            origin: RuleOrigin {
+                kind: kind.to_owned(),
+                cluster: cluster.cloned(),
+            },
+            rules: self.rules.iter().filter_map(rule).collect(),
         }
     }
 

@@ -10,7 +10,7 @@ use kube::core::ObjectMeta;
 use super::output::Output;
 use super::{View, meta, policies};
 use crate::names;
-use crate::offer::PeerOffer;
+use crate::offer::{MAX_ENDPOINTS, PeerOffer};
 use crate::policy::Accepted;
 
 /// Label of a slice: the Service it belongs to.
@@ -19,8 +19,6 @@ pub(super) const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 pub(super) const SLICE_MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 /// What tunnels speak (GEP-1911).
 const H2C: &str = "kubernetes.io/h2c";
-/// Most endpoints of a slice (Kubernetes API).
-const MAX_ENDPOINTS: usize = 1000;
 
 /// Renders a Service and its slices for each peer that a service is imported from.
 pub(super) fn render(view: &View<'_>, out: &mut Output) {
@@ -87,7 +85,8 @@ fn render_target(name: &str, peer: &PeerOffer, policies: &[(&Accepted, &str)], o
             (SLICE_MANAGED_BY, names::MANAGED_BY.1),
         ];
         let metadata = meta::meta(names::NAMESPACE, &name_of_slice, &labels);
-        out.put(slice(metadata, family, &addresses, ports.clone()));
+        let endpoints = addresses.iter().map(|a| ready(*a, None));
+        out.put(slice(metadata, family, endpoints, ports.clone()));
     }
 }
 
@@ -101,26 +100,31 @@ pub(super) fn endpoint_port(name: &str, port: u16) -> EndpointPort {
     }
 }
 
-/// A slice all of whose endpoints are ready: whether they answer is for probes to find out.
+/// A slice. It holds no more endpoints than the Kubernetes API allows.
 pub(super) fn slice(
     metadata: ObjectMeta,
     family: &str,
-    addresses: &[IpAddr],
+    endpoints: impl Iterator<Item = Endpoint>,
     ports: Vec<EndpointPort>,
 ) -> EndpointSlice {
-    let endpoints = addresses.iter().take(MAX_ENDPOINTS).map(|a| Endpoint {
-        addresses: vec![a.to_string()],
+    EndpointSlice {
+        address_type: family.to_owned(),
+        endpoints: endpoints.take(MAX_ENDPOINTS).collect(),
+        metadata,
+        ports: Some(ports),
+    }
+}
+
+/// A ready endpoint: whether it answers is for probes to find out.
+pub(super) fn ready(address: IpAddr, hostname: Option<&str>) -> Endpoint {
+    Endpoint {
+        addresses: vec![address.to_string()],
         conditions: Some(EndpointConditions {
             ready: Some(true),
             ..EndpointConditions::default()
         }),
+        hostname: hostname.map(str::to_owned),
         ..Endpoint::default()
-    });
-    EndpointSlice {
-        address_type: family.to_owned(),
-        endpoints: endpoints.collect(),
-        metadata,
-        ports: Some(ports),
     }
 }
 
@@ -128,8 +132,12 @@ pub(super) fn slice(
 pub(super) fn by_family(addresses: &[IpAddr]) -> BTreeMap<&'static str, Vec<IpAddr>> {
     let mut families: BTreeMap<&'static str, Vec<IpAddr>> = BTreeMap::new();
     for address in addresses {
-        let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
-        families.entry(family).or_default().push(*address);
+        families.entry(family(*address)).or_default().push(*address);
     }
     families
+}
+
+/// The family of an address.
+pub(super) fn family(address: IpAddr) -> &'static str {
+    if address.is_ipv4() { "IPv4" } else { "IPv6" }
 }

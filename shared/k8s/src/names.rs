@@ -33,8 +33,6 @@ pub const SERVICE_NAMESPACE_LABEL: &str = "mc-wan.l7mp.io/service-namespace";
 pub const WAN_POLICY_ANNOTATION: &str = "mc-wan.l7mp.io/wan-policy";
 /// Annotation of a `WANPolicy`: the policy of services that ask for none.
 pub const DEFAULT_ANNOTATION: &str = "mc-wan.l7mp.io/default";
-/// Annotation of an applied object: the hash of what was applied. Written by the controller only, and never rendered.
-pub const APPLIED_ANNOTATION: &str = "mc-wan.l7mp.io/applied";
 /// Domain of multi-cluster services.
 pub const CLUSTERSET_DOMAIN: &str = "svc.clusterset.local";
 

@@ -27,7 +27,7 @@
 //!   objects may come back in the snapshot, all or some of them, or those of an earlier state, and nothing flaps.
 //! * **What the user wrote under a name of ours** is never replaced. A Gateway, or a `ServiceImport` of the own group, that
 //!   lacks our label is rendered as it is with our listeners or our status in it, and without the label: whoever applies
-//!   objects applies [`owned_part`] of a Gateway, and no other object that lacks the label.
+//!   objects applies to such a Gateway our listeners and their annotation, and to nothing else that lacks the label.
 //! * **An official `ServiceImport` that is not ours** means that somebody else imports the service here: nothing else of the
 //!   service's importing side is rendered then.
 //! * **No owner references.** They would need uids, which only the API server knows; objects go because they are no longer
@@ -75,7 +75,6 @@ use crate::snapshot::ClusterSnapshot;
 
 pub use crate::names::is_ours;
 
-pub use gateways::owned_part;
 use members::Members;
 use merge::MultiService;
 use output::Output;
@@ -106,16 +105,6 @@ struct View<'a> {
     targets: BTreeMap<&'a str, String>,
     /// Listener and port names of the WAN policies.
     sections: BTreeMap<&'a str, String>,
-}
-
-impl View<'_> {
-    /// Whether a service is imported here.
-    fn imports(&self, namespace: &str, name: &str) -> bool {
-        let services = self.services;
-        services
-            .binary_search_by(|s| s.id().cmp(&(namespace, name)))
-            .is_ok()
-    }
 }
 
 /// Objects this cluster should have, sorted by kind, namespace and name; and what is wrong, sorted. Each has the label

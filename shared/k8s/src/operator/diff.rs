@@ -95,7 +95,7 @@ pub fn verbs(group: &str, kind: &str) -> &'static [&'static str] {
 fn stage(object: &ObjectRef) -> Option<u8> {
     let group = object.group.as_str();
     let stage = match (group, object.kind.as_str()) {
-        ("", "Namespace") => 0,
+        ("", "Namespace") | ("gateway.networking.k8s.io", "GatewayClass") => 0,
         ("", "Service") => 1,
         ("discovery.k8s.io", "EndpointSlice") => 2,
         ("gateway.networking.k8s.io", "ReferenceGrant") => 3,

@@ -12,8 +12,6 @@ use mcwan_gateway_api::gateways::{
     GatewaySpec,
 };
 
-use serde_json::{Value, json};
-
 use super::output::Output;
 use super::{LISTENERS_ANNOTATION, MAX_LISTENERS, View, meta};
 use crate::names;
@@ -162,47 +160,6 @@ fn gateway_class() -> GatewayClass {
         },
         status: None,
     }
-}
-
-/// The part of a rendered Gateway that is not the user's: what is to be applied, by server-side apply, to a Gateway that may
-/// be the user's. Listeners are merged by name there, so that the user's stay; so does every other field.
-///
-/// A Gateway with our label is ours, and its label and class belong to the part.
-#[must_use]
-pub fn owned_part(gateway: &Gateway) -> Value {
-    let users: Vec<&GatewayListeners> = users(gateway).collect();
-    let listeners: Vec<&GatewayListeners> = gateway
-        .spec
-        .listeners
-        .iter()
-        .filter(|l| !users.contains(l))
-        .collect();
-    let annotations = gateway.metadata.annotations.as_ref();
-    let listed = annotations.and_then(|a| a.get(LISTENERS_ANNOTATION));
-    let mut part = json!({
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "Gateway",
-        "metadata": {
-            "name": gateway.metadata.name,
-            "namespace": gateway.metadata.namespace,
-            "annotations": { LISTENERS_ANNOTATION: listed },
-        },
-        "spec": {},
-    });
-    if meta::is_ours(&gateway.metadata) {
-        let (key, value) = names::MANAGED_BY;
-        part["metadata"]["labels"] = json!({ key: value });
-        part["spec"]["gatewayClassName"] = json!(gateway.spec.gateway_class_name);
-    }
-    if !listeners.is_empty() {
-        part["spec"]["listeners"] = json!(listeners);
-    }
-    // What the user wants otherwise is the user's; what is as we want it may be ours or both's.
-    let egress = gateway.metadata.name.as_deref() == Some(names::EGRESS);
-    if egress && gateway.spec.allowed_listeners == Some(same_namespace()) {
-        part["spec"]["allowedListeners"] = json!(gateway.spec.allowed_listeners);
-    }
-    part
 }
 
 fn listener(name: &str, port: u16, from: From) -> GatewayListeners {

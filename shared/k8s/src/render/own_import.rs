@@ -3,12 +3,14 @@
 
 use super::output::Output;
 use super::plans::Plan;
-use super::{View, meta, namespaces};
+use super::{View, meta};
 use crate::kinds::wan::{ServiceImport, ServiceImportSpec, ServiceImportStatus};
 use crate::names;
 
-/// Renders them. One that the user made is rendered as it is, with the status; one of ours that the user has written rules into
-/// stays when the service is gone, so that they are there when it comes back.
+/// Renders them. One that the user made is rendered as it is, with the status.
+///
+/// Of a service that is gone none is rendered, but whoever applies objects keeps one of ours with rules that the user wrote into
+/// it: they are in force again when the service comes back.
 pub(super) fn render(view: &View<'_>, plans: &[Plan], out: &mut Output) {
     for (service, plan) in view.services.iter().zip(plans) {
         let key = (service.namespace.to_owned(), service.name.to_owned());
@@ -29,7 +31,6 @@ pub(super) fn render(view: &View<'_>, plans: &[Plan], out: &mut Output) {
             ..import
         });
     }
-    keep_rules(view, out);
 }
 
 /// What the user wrote, without what only the API server and the controller write.
@@ -48,21 +49,5 @@ fn users(import: &ServiceImport) -> ServiceImport {
         metadata,
         spec: import.spec.clone(),
         status: None,
-    }
-}
-
-/// Imports of ours that hold rules of the user's, of services that are not imported now.
-fn keep_rules(view: &View<'_>, out: &mut Output) {
-    let existing = namespaces::existing(view.snapshot);
-    for ((namespace, name), import) in &view.snapshot.imports {
-        let holds_rules = meta::is_ours(&import.metadata) && import.spec.http.is_some();
-        if holds_rules && existing.contains(namespace) && !view.imports(namespace, name) {
-            let metadata = meta::of_service(namespace, name, (namespace, name));
-            out.put_merged(ServiceImport {
-                metadata,
-                spec: ServiceImportSpec::default(),
-                status: Some(ServiceImportStatus::default()),
-            });
-        }
     }
 }

@@ -7,6 +7,7 @@
 mod attach;
 mod backends;
 mod conflicts;
+pub mod facts;
 mod filters;
 mod finding;
 mod gateways;
@@ -31,6 +32,7 @@ use std::net::IpAddr;
 use mcwan_routing::spec::TableSpec;
 
 use self::backends::Backends;
+use self::facts::TranslationFacts;
 use self::index::Index;
 use self::routes::Walk;
 use crate::problem::Problem;
@@ -60,6 +62,8 @@ pub struct Translation {
     pub table: TableSpec,
     /// What is wrong, sorted.
     pub problems: Vec<Problem>,
+    /// Who attached to what.
+    pub facts: TranslationFacts,
 }
 
 /// Translates. Cannot fail: bad objects become problems and leave the others alone.
@@ -75,7 +79,8 @@ pub fn translate(snapshot: &ClusterSnapshot, scope: &Scope) -> Translation {
         scope,
         gateways: &gateways,
     };
-    walk.attach_all(&mut listeners, &mut backends, &mut problems);
+    let mut facts = TranslationFacts::of(&index, &gateways, &listeners);
+    facts.routes = walk.attach_all(&mut listeners, &mut backends, &mut problems);
     let sockets = sockets::bind((&index, scope), &gateways, listeners, &mut problems);
     let imports = imports::rules(&index, &sockets, &mut backends);
     let (backends, more) = backends.finish(&sockets, &imports);
@@ -89,6 +94,7 @@ pub fn translate(snapshot: &ClusterSnapshot, scope: &Scope) -> Translation {
             imports,
         },
         problems,
+        facts,
     }
 }
 

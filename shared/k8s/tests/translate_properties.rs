@@ -80,7 +80,9 @@ fn targets(rule: &Rule) -> Vec<&BackendName> {
 
 /// Checks what must hold whatever the objects say.
 fn check(translation: &Translation) {
-    let Translation { table, problems } = translation;
+    let Translation {
+        table, problems, ..
+    } = translation;
     assert!(problems.is_sorted_by(|a, b| a < b), "sorted, each once");
     for problem in problems {
         assert!(

@@ -15,6 +15,8 @@ use crate::names::{EGRESS, NAMESPACE};
 pub(super) enum Outcome {
     /// Another controller's parent: nothing to do and nothing to say.
     NotOurs,
+    /// The parent does not exist, so nobody knows whose it would be.
+    Missing(Fault),
     /// The route is not accepted there.
     Refused(Fault),
     /// Positions of the listeners that take the route.
@@ -62,7 +64,7 @@ pub(super) fn judge<'a>(
             ),
             "see the problem of the ListenerSet",
         )),
-        Known::Unknown if world.is_missing(&key) => Outcome::Refused(Fault::new(
+        Known::Unknown if world.is_missing(&key) => Outcome::Missing(Fault::new(
             NO_MATCHING_PARENT,
             format!(
                 "there is no {} {}/{}",

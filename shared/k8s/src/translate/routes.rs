@@ -1,6 +1,6 @@
 //! Walks over the routes: parents, hostnames, rules, and the entries that they leave in the listeners.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mcwan_routing::hostname::HostPattern;
@@ -9,14 +9,15 @@ use mcwan_routing::spec::{Role, RouteEntry};
 use super::Scope;
 use super::attach::{Outcome, World, judge};
 use super::backends::Backends;
+use super::facts::{self, ParentFacts};
 use super::finding::{Fault, Field, Findings, UNSUPPORTED_VALUE};
 use super::gateways::ServedGateway;
 use super::imports;
 use super::index::Index;
 use super::listeners::Listeners;
-use super::route::Route;
+use super::route::{ParentRef, Route};
 use super::rules::{self, Built};
-use crate::problem::Problem;
+use crate::problem::{ObjectRef, Problem};
 
 /// What the walk reads.
 pub(super) struct Walk<'w, 'a> {
@@ -41,13 +42,14 @@ struct Out<'w, 'a> {
 }
 
 impl<'a> Walk<'_, 'a> {
-    /// Attaches every route of the snapshot.
+    /// Attaches every route of the snapshot, and says which listeners took it.
     pub(super) fn attach_all(
         &self,
         listeners: &mut Listeners<'a>,
         backends: &mut Backends,
         problems: &mut Vec<Problem>,
-    ) {
+    ) -> BTreeMap<ObjectRef, Vec<Option<ParentFacts>>> {
+        let mut facts = BTreeMap::new();
         let snapshot = self.index.snapshot;
         let http = snapshot.http_routes.iter().map(|(k, r)| Route::http(k, r));
         let grpc = snapshot.grpc_routes.iter().map(|(k, r)| Route::grpc(k, r));
@@ -59,8 +61,12 @@ impl<'a> Walk<'_, 'a> {
                 backends,
                 problems,
             };
-            self.attach(route, &replaced, out);
+            let parents = self.attach(route, &replaced, out);
+            if parents.iter().any(Option::is_some) {
+                facts.insert(route.object.clone(), parents);
+            }
         }
+        facts
     }
 
     /// The listeners of imported services whose rules in force give way to consumers' own routes.
@@ -86,7 +92,12 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    fn attach(&self, route: &Route<'a>, replaced: &BTreeSet<usize>, out: Out<'_, 'a>) {
+    fn attach(
+        &self,
+        route: &Route<'a>,
+        replaced: &BTreeSet<usize>,
+        out: Out<'_, 'a>,
+    ) -> Vec<Option<ParentFacts>> {
         let Out {
             listeners,
             backends,
@@ -101,15 +112,17 @@ impl<'a> Walk<'_, 'a> {
             .map(|p| judge(&world, route, p, &hostnames))
             .collect();
         if outcomes.iter().all(|o| matches!(o, Outcome::NotOurs)) {
-            return;
+            return Vec::new();
         }
         let built = rules::build(self.index, route, backends, &mut common);
         let mut places = Places::default();
+        let mut facts = Vec::new();
         for (i, (parent, outcome)) in route.parents.iter().zip(outcomes).enumerate() {
             let mut own = Findings::default();
+            facts.push(self.parent_facts(parent, &outcome, listeners));
             match outcome {
                 Outcome::NotOurs => continue,
-                Outcome::Refused(fault) => {
+                Outcome::Missing(fault) | Outcome::Refused(fault) => {
                     own.add(&Field::root("spec").nth("parentRefs", i), fault);
                 }
                 Outcome::Attached(positions) => {
@@ -131,6 +144,28 @@ impl<'a> Walk<'_, 'a> {
             places.attached.retain(|p| !replaced.contains(p));
         }
         self.put(&places, (&built.rules, &hostnames), listeners);
+        facts
+    }
+
+    /// What is known of a parent; none when it is not ours.
+    fn parent_facts(
+        &self,
+        parent: &ParentRef<'a>,
+        outcome: &Outcome,
+        listeners: &Listeners<'a>,
+    ) -> Option<ParentFacts> {
+        let positions = match outcome {
+            Outcome::NotOurs | Outcome::Missing(_) => return None,
+            Outcome::Refused(_) => &Vec::new(),
+            Outcome::Attached(positions) | Outcome::Imported(positions) => positions,
+        };
+        let taken = positions.iter().filter_map(|p| listeners.list.get(*p));
+        Some(ParentFacts {
+            label: parent.label(),
+            listeners: taken
+                .filter_map(|l| facts::attached(l, self.gateways))
+                .collect(),
+        })
     }
 
     /// Leaves the rules of a route in its listeners.

@@ -4,18 +4,34 @@
 //! wrong with exports and imports from [`offer`](crate::offer) and [`render`](crate::render). What others wrote stays:
 //! conditions of types that are not ours, and the parents and ancestors of other controllers.
 
+mod classes;
 mod condition;
+mod gateways;
+mod listeners;
+mod mcs;
+mod peers;
+mod policies;
+mod problems;
+mod programmed;
+mod routes;
+mod target;
+mod tls_policies;
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::object::Object;
+use self::problems::Problems;
+use self::programmed::Programmed;
+use crate::object::{Key, Object};
 use crate::problem::{ObjectRef, Problem};
 use crate::served::Served;
 use crate::snapshot::ClusterSnapshot;
 use crate::translate::Translation;
 
+pub use classes::FEATURES;
 pub use condition::{Answer, Verdict};
 
 /// All that statuses are made of.
@@ -70,12 +86,57 @@ pub struct StatusWrite {
     pub status: Value,
 }
 
+/// What comes of looking at all statuses.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Review {
+    /// The statuses that have to be written, sorted by object.
+    pub writes: Vec<StatusWrite>,
+    /// The Gateways (namespace and name) of which something has still to be confirmed: their processes are to be asked what
+    /// they serve. Empty in steady state.
+    pub awaited: BTreeSet<Key>,
+}
+
 /// The statuses that have to be written, sorted by object. Those that would differ in nothing but times are left out.
 ///
 /// Applying the result and computing again yields nothing. `lastSyncTime` of a `ClusterPeer` is written when something else
 /// is, and otherwise once in ten minutes.
 #[must_use]
 pub fn statuses(facts: &Facts<'_>) -> Vec<StatusWrite> {
-    let _ = facts;
-    Vec::new()
+    review(facts).writes
+}
+
+/// As [`statuses`], and which gateways have to be asked what they serve.
+#[must_use]
+pub fn review(facts: &Facts<'_>) -> Review {
+    let all = facts.problems.iter().chain(&facts.translation.problems);
+    let world = World {
+        facts,
+        problems: Problems::of(all),
+        programmed: Programmed::of(facts.served),
+        now: seconds(facts.now),
+    };
+    let (mut writes, attached) = routes::statuses(&world);
+    writes.extend(classes::statuses(&world));
+    writes.extend(gateways::statuses(&world, &attached));
+    writes.extend(tls_policies::statuses(&world));
+    writes.extend(policies::statuses(&world));
+    writes.extend(peers::statuses(&world));
+    writes.extend(mcs::exports(&world));
+    writes.extend(mcs::imports(&world));
+    writes.sort_by(|a, b| a.object.cmp(&b.object));
+    let awaited = world.programmed.awaited();
+    Review { writes, awaited }
+}
+
+/// What every kind is looked at with.
+struct World<'a> {
+    facts: &'a Facts<'a>,
+    problems: Problems<'a>,
+    programmed: Programmed<'a>,
+    now: String,
+}
+
+/// A time as the API writes it: in UTC, without parts of a second.
+fn seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -107,6 +107,7 @@ impl Keeper {
             privileged_port_offset: PRIVILEGED_PORT_OFFSET,
             default_address: None,
             standalone: true,
+            apart: false,
         };
         let outcome = pipeline::run(&self.cluster, &self.clusters, &self.rendered, &scope);
         let before = self.parts.live.load().generation;

@@ -24,6 +24,7 @@ pub const fn standalone_scope() -> Scope {
         privileged_port_offset: 10_000,
         default_address: Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         standalone: true,
+        apart: false,
     }
 }
 

@@ -53,6 +53,23 @@ pub struct Scope {
     pub default_address: Option<IpAddr>,
     /// One process plays all Gateways of a cluster on an ordinary machine.
     pub standalone: bool,
+    /// Each Gateway has a process and addresses of its own, so that Gateways cannot get into each other's way.
+    pub apart: bool,
+}
+
+impl Scope {
+    /// All Gateways as a controller sees them: each is served by a process of its own. For statuses; the sockets of such a
+    /// table are nobody's.
+    #[must_use]
+    pub const fn apart() -> Self {
+        Self {
+            gateways: None,
+            privileged_port_offset: 10_000,
+            default_address: None,
+            standalone: false,
+            apart: true,
+        }
+    }
 }
 
 /// The result of a translation.

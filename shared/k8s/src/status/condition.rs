@@ -1,7 +1,5 @@
 //! Conditions: what is said, and how it is put beside what others said.
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value, json};
 
 /// Longest message of a condition (`metav1.Condition.message`).
@@ -37,7 +35,7 @@ pub struct Verdict {
     /// Whether the condition holds.
     pub answer: Answer,
     /// Reason in `CamelCase`; several are joined by commas. Empty counts as `Unknown`.
-    pub reason: Cow<'static, str>,
+    pub reason: String,
     /// For people; at most 32,768 characters are kept.
     pub message: String,
 }
@@ -45,11 +43,7 @@ pub struct Verdict {
 impl Verdict {
     /// Any verdict.
     #[must_use]
-    pub fn new(
-        answer: Answer,
-        reason: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> Self {
+    pub fn new(answer: Answer, reason: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             answer,
             reason: reason.into(),
@@ -63,7 +57,7 @@ impl Verdict {
     }
 
     /// It does not hold.
-    pub(super) fn no(reason: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+    pub(super) fn no(reason: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(Answer::False, reason, message)
     }
 

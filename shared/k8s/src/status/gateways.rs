@@ -211,8 +211,8 @@ fn listener_set(
         let held = was_served(&target, true);
         world.programmed.confirm(&target, [&set.gateway], held)
     } else {
-        let reason = match &*accepted.reason {
-            "ParentNotAccepted" => "ParentNotProgrammed".into(),
+        let reason = match accepted.reason.as_str() {
+            "ParentNotAccepted" => "ParentNotProgrammed".to_owned(),
             _ => accepted.reason.clone(),
         };
         Verdict::no(reason, accepted.message.clone())

@@ -71,11 +71,11 @@ impl Health {
     /// Whether the listener gets any traffic. One that lists route kinds that nobody knows serves the others.
     fn programmed(&self, confirmed: &Verdict, unbound: Option<&Unbound>) -> Verdict {
         if !self.accepted.holds() {
-            let reason = match &*self.accepted.reason {
+            let reason = match self.accepted.reason.as_str() {
                 "HostnameConflict" | "ProtocolConflict" | "PortUnavailable" => {
                     self.accepted.reason.clone()
                 }
-                _ => "Invalid".into(),
+                _ => "Invalid".to_owned(),
             };
             return Verdict::no(reason, self.accepted.message.clone());
         }

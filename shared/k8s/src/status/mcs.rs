@@ -11,7 +11,7 @@ use super::{StatusWrite, World};
 use crate::kinds::wan::service_object_name;
 use crate::kinds::{mcs, wan};
 use crate::names::{MANAGED_BY, NAMESPACE};
-use crate::object::{Key, Object};
+use crate::object::{Key, Object, reference};
 
 /// Conditions of exports that have a meaning of their own; problems of any other one speak against `Ready`.
 const EXPORT: [&str; 3] = ["Valid", "Conflict", "ResolvedRefs"];
@@ -93,7 +93,7 @@ fn ready(
     let mut verdict = rest.verdict(Verdict::yes("Ready", "the peers can import the service"));
     if verdict.answer == Answer::False {
         verdict.message = format!("{}: {}", verdict.reason, verdict.message);
-        verdict.reason = "Failed".into();
+        "Failed".clone_into(&mut verdict.reason);
     }
     verdict
 }
@@ -155,19 +155,23 @@ fn official_import(
     wanted: &mcs::ServiceImport,
 ) -> Option<StatusWrite> {
     let mut target = Target::of(import, &import.status, &world.now);
-    let found = world.problems.on(&target.object);
+    target.say(&Said::new().say("Ready", callable(world, wanted)));
+    let status = wanted.status.clone().unwrap_or_default();
+    target.set("clusters", json!(status.clusters.unwrap_or_default()));
+    let slices = status.endpoint_slice_objects;
+    target.set("endpointSliceObjects", json!(slices));
+    target.write()
+}
+
+/// Whether an imported service can be called.
+fn callable(world: &World<'_>, wanted: &mcs::ServiceImport) -> Verdict {
     let has_address = wanted.spec.ips.as_ref().is_some_and(|ips| !ips.is_empty());
     let otherwise = if wanted.spec.type_ == "Headless" || has_address {
         Verdict::yes("Ready", "the service can be called")
     } else {
         Verdict::no("Pending", "the service has no virtual address yet")
     };
-    target.say(&Said::new().say("Ready", found.verdict(otherwise)));
-    let status = wanted.status.clone().unwrap_or_default();
-    target.set("clusters", json!(status.clusters.unwrap_or_default()));
-    let slices = status.endpoint_slice_objects;
-    target.set("endpointSliceObjects", json!(slices));
-    target.write()
+    world.problems.on(&reference(wanted)).verdict(otherwise)
 }
 
 fn own_import(
@@ -179,10 +183,7 @@ fn own_import(
     let mut target = Target::of(import, &import.status, &world.now);
     let found = world.problems.on(&target.object);
     // Whether the service can be called is known of the official import, if there is one.
-    let official = rendered.official.get(key).map(|i| {
-        let other = world.problems.on(&crate::object::reference(*i));
-        other.verdict(Verdict::yes("Ready", "the rules are in force"))
-    });
+    let official = rendered.official.get(key).map(|i| callable(world, i));
     let otherwise = official.unwrap_or_else(|| {
         let message = "no cluster exports a service of this name, or it is not imported here";
         Verdict::no("Pending", message)

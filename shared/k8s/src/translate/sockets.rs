@@ -39,16 +39,15 @@ pub(super) fn bind(
     listeners: Listeners<'_>,
     problems: &mut Vec<Problem>,
 ) -> Vec<SocketSpec> {
-    let mut binder = Binder {
-        index,
-        scope,
-        sockets: BTreeMap::new(),
-        by_port: HashMap::new(),
-    };
+    let mut binders: BTreeMap<usize, Binder<'_>> = BTreeMap::new();
     for mut listener in listeners.list.into_iter().filter(|l| l.served) {
         let Some(gateway) = gateways.get(listener.gateway) else {
             continue;
         };
+        let process = if scope.apart { listener.gateway } else { 0 };
+        let binder = binders
+            .entry(process)
+            .or_insert_with(|| Binder::new(index, scope));
         let mut findings = Findings::default();
         for address in &gateway.addresses {
             if let Err(fault) = binder.place(&mut listener, *address, gateway.role) {
@@ -60,7 +59,8 @@ pub(super) fn bind(
         }
         problems.extend(findings.problems(&parent(&listener), ""));
     }
-    let sockets = binder.sockets.into_values().map(|bound| bound.spec);
+    let binders = binders.into_values();
+    let sockets = binders.flat_map(|b| b.sockets.into_values().map(|bound| bound.spec));
     let mut sockets: Vec<_> = sockets.collect();
     for socket in &mut sockets {
         socket
@@ -70,7 +70,17 @@ pub(super) fn bind(
     sockets
 }
 
-impl Binder<'_> {
+impl<'s> Binder<'s> {
+    /// No sockets yet.
+    fn new(index: &'s Index<'s>, scope: &'s Scope) -> Self {
+        Self {
+            index,
+            scope,
+            sockets: BTreeMap::new(),
+            by_port: HashMap::new(),
+        }
+    }
+
     fn place(
         &mut self,
         listener: &mut Listener<'_>,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Schemas by group and kind, of the served version `v1`.
 #[derive(Debug)]
-pub(crate) struct Schemas(BTreeMap<(String, String), Value>);
+pub(crate) struct Schemas(pub(crate) BTreeMap<(String, String), Value>);
 
 impl Schemas {
     /// Reads the vendored CRDs of the Gateway API.

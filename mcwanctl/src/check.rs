@@ -18,6 +18,8 @@ pub(crate) struct Report {
     objects: usize,
     /// Mistakes in its files.
     errors: Vec<FileError>,
+    /// Fields in its files that do nothing.
+    warnings: Vec<FileError>,
     /// Mistakes in its objects.
     problems: Vec<Located>,
 }
@@ -43,11 +45,12 @@ impl Report {
             cluster: cluster.to_owned(),
             objects: files.locations.len(),
             errors: files.errors.clone(),
+            warnings: files.warnings.clone(),
             problems: located.collect(),
         }
     }
 
-    /// How many things are wrong.
+    /// How many things are wrong. Fields that do nothing are not: manifests may be of a newer release.
     pub(crate) fn count(&self) -> usize {
         self.errors.len() + self.problems.len()
     }
@@ -69,9 +72,21 @@ impl Report {
             1 => "1 object".to_owned(),
             n => format!("{n} objects"),
         };
-        writeln!(out, "{mark} {}: {objects}, {verdict}", self.cluster)?;
+        let warnings = match self.warnings.len() {
+            0 => String::new(),
+            1 => ", 1 unknown field".to_owned(),
+            n => format!(", {n} unknown fields"),
+        };
+        writeln!(
+            out,
+            "{mark} {}: {objects}, {verdict}{warnings}",
+            self.cluster
+        )?;
         for error in &self.errors {
             writeln!(out, "    {error}")?;
+        }
+        for warning in &self.warnings {
+            writeln!(out, "    warning: {warning}")?;
         }
         self.problems.iter().try_for_each(|p| p.write(out))
     }

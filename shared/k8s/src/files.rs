@@ -61,6 +61,8 @@ pub struct Assembled {
     pub locations: BTreeMap<ObjectRef, Location>,
     /// Mistakes, in the order of the files. Whoever serves from the files uses none of them while there is any.
     pub errors: Vec<FileError>,
+    /// Fields that no kind has, in the order of the files. They do nothing: what is meant may be another field.
+    pub warnings: Vec<FileError>,
 }
 
 /// Parses the files of a cluster. An object that two documents define is an error: which of them holds would depend on
@@ -76,11 +78,13 @@ pub fn assemble<'a>(
     };
     for (file, text) in files {
         let manifest = manifest::parse(text);
-        let errors = manifest.errors.into_iter().map(|error| FileError {
+        let in_file = |error| FileError {
             file: file.to_owned(),
             error,
-        });
-        all.errors.extend(errors);
+        };
+        all.errors.extend(manifest.errors.into_iter().map(in_file));
+        all.warnings
+            .extend(manifest.warnings.into_iter().map(in_file));
         for parsed in manifest.objects {
             all.add(file, parsed);
         }

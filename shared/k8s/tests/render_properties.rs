@@ -6,7 +6,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::format_push_string,
     reason = "a test fails by panicking"
 )]
 
@@ -23,7 +22,6 @@ use std::sync::Arc;
 use case::Case;
 use mcwan_k8s::names;
 use mcwan_k8s::object::{Object, key};
-use mcwan_k8s::offer::PeerOffer;
 use mcwan_k8s::problem::Problem;
 use mcwan_k8s::render::render;
 use mcwan_k8s::snapshot::ClusterSnapshot;
@@ -221,25 +219,6 @@ fn applied(cluster: &ClusterSnapshot, rendered: &[Object]) -> ClusterSnapshot {
     cluster.clone().with(objects)
 }
 
-/// A cluster that has the generated offers' namespaces and policies.
-fn importer(policies: &PeerOffer) -> ClusterSnapshot {
-    let mut text = String::new();
-    for namespace in offers::NAMESPACES {
-        text.push_str(&format!(
-            "apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {namespace} }}\n---\n"
-        ));
-    }
-    for policy in &policies.policies {
-        text.push_str(&format!(
-            "apiVersion: mc-wan.l7mp.io/v1alpha1\nkind: WANPolicy\nmetadata: {{ name: {} }}\nspec: {{ tunnel: {}, port: {} }}\n---\n",
-            policy.name, policy.tunnel, policy.port
-        ));
-    }
-    let manifest = mcwan_k8s::manifest::parse(text.as_bytes());
-    assert!(manifest.errors.is_empty(), "{:?}", manifest.errors);
-    ClusterSnapshot::new("here").with(manifest.objects.into_iter().map(|p| p.object))
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -249,7 +228,7 @@ proptest! {
         by in 0_usize..100,
     ) {
         let schemas = Schemas::gateway_api();
-        let case = Case { cluster: importer(&offers::policies()), offers };
+        let case = Case { cluster: offers::importer(), offers };
         let result = run(&case);
         prop_assert_eq!(mistakes(&result.0, &schemas), Vec::<String>::new());
         prop_assert_eq!(&run(&shuffled(&case, by)), &result);

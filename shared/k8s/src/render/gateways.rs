@@ -130,16 +130,12 @@ fn base(existing: Option<&Gateway>, name: &str) -> Gateway {
             status: None,
         };
     };
-    let mut annotations = existing.metadata.annotations.clone();
-    if let Some(annotations) = &mut annotations {
-        annotations.remove(names::APPLIED_ANNOTATION);
-    }
     let mut spec = existing.spec.clone();
     spec.listeners = users(existing).cloned().collect();
     Gateway {
         metadata: kube::core::ObjectMeta {
             labels: existing.metadata.labels.clone(),
-            annotations,
+            annotations: meta::without_digest(&existing.metadata),
             ..metadata
         },
         spec,

@@ -34,6 +34,13 @@ pub(super) fn of_service(namespace: &str, name: &str, (ns, service): (&str, &str
     )
 }
 
+/// Annotations that somebody else wrote: all but the digest of what was applied, which must not become part of that.
+pub(super) fn without_digest(metadata: &ObjectMeta) -> Option<BTreeMap<String, String>> {
+    let mut annotations = metadata.annotations.clone()?;
+    annotations.remove(names::APPLIED_ANNOTATION);
+    (!annotations.is_empty()).then_some(annotations)
+}
+
 /// A label's value.
 pub(super) fn label<'a>(meta: &'a ObjectMeta, key: &str) -> Option<&'a str> {
     meta.labels.as_ref()?.get(key).map(String::as_str)

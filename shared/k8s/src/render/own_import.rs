@@ -5,7 +5,6 @@ use super::output::Output;
 use super::plans::Plan;
 use super::{View, meta};
 use crate::kinds::wan::{ServiceImport, ServiceImportSpec, ServiceImportStatus};
-use crate::names;
 
 /// Renders them. One that the user made is rendered as it is, with the status.
 ///
@@ -35,16 +34,13 @@ pub(super) fn render(view: &View<'_>, plans: &[Plan], out: &mut Output) {
 
 /// What the user wrote, without what only the API server and the controller write.
 fn users(import: &ServiceImport) -> ServiceImport {
-    let mut metadata = kube::core::ObjectMeta {
+    let metadata = kube::core::ObjectMeta {
         name: import.metadata.name.clone(),
         namespace: import.metadata.namespace.clone(),
         labels: import.metadata.labels.clone(),
-        annotations: import.metadata.annotations.clone(),
+        annotations: meta::without_digest(&import.metadata),
         ..kube::core::ObjectMeta::default()
     };
-    if let Some(annotations) = &mut metadata.annotations {
-        annotations.remove(names::APPLIED_ANNOTATION);
-    }
     ServiceImport {
         metadata,
         spec: import.spec.clone(),

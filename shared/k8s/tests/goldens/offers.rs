@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use mcwan_k8s::kinds::wan::{HttpRule, HttpRules, PolicyRef, PolicyRefs};
 use mcwan_k8s::offer::{OfferedPolicy, OfferedPort, OfferedService, PeerOffer};
+use mcwan_k8s::snapshot::ClusterSnapshot;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -25,6 +26,25 @@ pub(crate) fn policies() -> PeerOffer {
         policies: vec![policy("x-y", 31111), policy("x.y", 31112)],
         ..PeerOffer::default()
     }
+}
+
+/// A cluster that has the generated offers' namespaces and policies.
+pub(crate) fn importer() -> ClusterSnapshot {
+    let mut text = String::new();
+    for namespace in NAMESPACES {
+        text.push_str(&format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {namespace} }}\n---\n"
+        ));
+    }
+    for policy in &policies().policies {
+        text.push_str(&format!(
+            "apiVersion: mc-wan.l7mp.io/v1alpha1\nkind: WANPolicy\nmetadata: {{ name: {} }}\nspec: {{ tunnel: {}, port: {} }}\n---\n",
+            policy.name, policy.tunnel, policy.port
+        ));
+    }
+    let manifest = mcwan_k8s::manifest::parse(text.as_bytes());
+    assert!(manifest.errors.is_empty(), "{:?}", manifest.errors);
+    ClusterSnapshot::new("here").with(manifest.objects.into_iter().map(|p| p.object))
 }
 
 /// Any offer.

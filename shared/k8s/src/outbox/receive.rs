@@ -107,6 +107,12 @@ impl Refusal {
         Self::whole(object, reason::TOO_MUCH, message)
     }
 
+    /// Whether something that the peer offers is missing because of it: a whole object, or a way to it.
+    #[must_use]
+    pub fn is_grave(&self) -> bool {
+        self.whole || self.reason == reason::ADDRESS
+    }
+
     /// As a problem of the `ClusterPeer`.
     #[must_use]
     pub fn problem(&self, expected: &Expected) -> Problem {
@@ -114,18 +120,20 @@ impl Refusal {
         let object = bounded(&self.object.to_string());
         let message = format!("{object} of cluster {}: {}", expected.cluster, self.message);
         let peer = peer_reference(&expected.peer);
-        if self.whole {
-            Problem::error(peer, what, format!("{message}; it is not used")).advise(format!(
-                "look into cluster {}: it publishes what no controller of its own would",
-                expected.cluster
+        let message = if self.whole {
+            format!("{message}; it is not used")
+        } else {
+            format!("{message}; that part is left out")
+        };
+        let cluster = &expected.cluster;
+        if self.is_grave() {
+            Problem::error(peer, what, message).advise(format!(
+                "look into cluster {cluster}: it publishes what no controller of its own would"
             ))
         } else {
-            Problem::warning(peer, what, format!("{message}; that part is left out")).advise(
-                format!(
-                    "remove it from the export in cluster {}, if it was meant at all",
-                    expected.cluster
-                ),
-            )
+            Problem::warning(peer, what, message).advise(format!(
+                "remove it from the export in cluster {cluster}, if it was meant at all"
+            ))
         }
     }
 }

@@ -279,11 +279,11 @@ impl Peer {
         });
     }
 
-    /// Everything that is refused now, sorted, what is refused whole first.
+    /// Everything that is refused now, sorted, what is grave first.
     fn refusals(&self) -> Vec<Refusal> {
         let cluster = self.read.iter().flat_map(|r| &r.refusals);
         let mut all: Vec<Refusal> = cluster.chain(self.entries.refusals()).cloned().collect();
-        all.sort_by(|a, b| b.whole.cmp(&a.whole).then_with(|| a.cmp(b)));
+        all.sort_by(|a, b| b.is_grave().cmp(&a.is_grave()).then_with(|| a.cmp(b)));
         all.dedup();
         all
     }

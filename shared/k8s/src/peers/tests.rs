@@ -244,6 +244,31 @@ fn a_forged_service_that_was_never_in_force_is_not_let_in() {
 }
 
 #[test]
+fn what_is_trimmed_is_named_and_leaves_the_peer_synced() {
+    let mut roster = synced(&["a"]);
+    let mut trimmed = outbox(&["a"]);
+    let labelled = forged("a", |o| {
+        let labels = &mut o.spec.service.labels;
+        labels.insert("kubernetes.io/x".to_owned(), String::new());
+    });
+    trimmed.services.insert("secure.a".to_owned(), labelled);
+    peer(&mut roster).observe(&trimmed, at(11));
+    assert_eq!(
+        conditions(&roster),
+        (Answer::True, Answer::True, "ForbiddenKey".to_owned())
+    );
+    assert!(roster.facts()[0].synced.message.contains("kubernetes.io/x"));
+    let cluster = Arc::make_mut(trimmed.clusters.get_mut("cluster-1").unwrap());
+    cluster.spec.gateways.push("127.0.0.1".parse().unwrap());
+    peer(&mut roster).observe(&trimmed, at(12));
+    assert_eq!(
+        conditions(&roster),
+        (Answer::True, Answer::False, "ForbiddenAddress".to_owned())
+    );
+    assert_eq!(roster.offers()[0].gateways, offer(&[]).gateways);
+}
+
+#[test]
 fn only_the_first_few_of_many_refusals_are_named() {
     let mut roster = synced(&[]);
     let mut bad = outbox(&[]);

@@ -112,21 +112,20 @@ impl Peer {
         }
     }
 
-    /// Something that the peer publishes is not in force.
+    /// Something that the peer publishes is not in force. What was only trimmed leaves the peer synced, and is named.
     fn refused(&self) -> Option<Verdict> {
         let refusals = self.refusals();
-        let first = refusals.iter().find(|r| r.whole)?;
-        let more = refusals
-            .iter()
-            .filter(|r| r.whole)
-            .count()
-            .saturating_sub(1);
+        let first = refusals.first()?;
         let message = first.problem(&self.expected).message;
-        let message = if more == 0 {
-            message
-        } else {
-            format!("{message}; and {more} more")
+        let message = match refusals.len().saturating_sub(1) {
+            0 => message,
+            more => format!("{message}; and {more} more"),
         };
-        Some(Verdict::new(Answer::False, first.reason, message))
+        let answer = if first.is_grave() {
+            Answer::False
+        } else {
+            Answer::True
+        };
+        Some(Verdict::new(answer, first.reason, message))
     }
 }

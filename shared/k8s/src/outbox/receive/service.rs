@@ -117,16 +117,20 @@ impl Parts<'_> {
             labels: self.labels(labels),
             annotations: self.annotations(annotations),
             ip_families: self.families(ip_families),
-            session_affinity: self.word("sessionAffinity", session_affinity, &["None", "ClientIP"]),
+            session_affinity: self.word(
+                "sessionAffinity",
+                session_affinity.as_deref(),
+                &["None", "ClientIP"],
+            ),
             session_affinity_config: self.affinity(session_affinity_config.as_ref()),
             internal_traffic_policy: self.word(
                 "internalTrafficPolicy",
-                internal_traffic_policy,
+                internal_traffic_policy.as_deref(),
                 &["Cluster", "Local"],
             ),
             traffic_distribution: self.word(
                 "trafficDistribution",
-                traffic_distribution,
+                traffic_distribution.as_deref(),
                 &["PreferClose", "PreferSameZone", "PreferSameNode"],
             ),
             endpoints: self.endpoints(*headless, endpoints),
@@ -264,10 +268,10 @@ impl Parts<'_> {
     }
 
     /// A word out of a fixed set.
-    fn word(&mut self, field: &str, said: &Option<String>, known: &[&str]) -> Option<String> {
-        let said = said.as_ref()?;
-        if known.contains(&said.as_str()) {
-            return Some(said.clone());
+    fn word(&mut self, field: &str, said: Option<&str>, known: &[&str]) -> Option<String> {
+        let said = said?;
+        if known.contains(&said) {
+            return Some(said.to_owned());
         }
         self.refuse(reason::VALUE, format!("{field} {said:?} is not known"));
         None

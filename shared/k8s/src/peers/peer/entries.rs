@@ -89,12 +89,12 @@ impl Entries {
         let mut others: Vec<Refusal> = unreadable
             .map(|(object, why)| Refusal::unreadable(object.clone(), why))
             .collect();
-        let unknown = outbox
+        let mut unknown = outbox
             .services
             .iter()
             .filter(|(n, _)| !self.all.contains_key(*n));
         let room = MAX_SERVICES.saturating_sub(self.all.len());
-        let excess = unknown.skip(room).next();
+        let excess = unknown.nth(room);
         others.extend(excess.map(|(_, object)| Refusal::too_many(reference(object.as_ref()))));
         let before = std::mem::take(&mut self.others);
         let new: Vec<Refusal> = others

@@ -67,14 +67,14 @@ fn rename(object: &mut PublishedService, namespace: &str, name: &str) {
 #[test]
 fn another_clusters_service_is_refused() {
     refused("ClusterIdMismatch", |o| {
-        "cluster-3".clone_into(&mut o.spec.cluster)
+        "cluster-3".clone_into(&mut o.spec.cluster);
     });
 }
 
 #[test]
 fn a_service_under_another_name_is_refused() {
     refused("NameMismatch", |o| {
-        o.metadata.name = Some("web.front".to_owned())
+        o.metadata.name = Some("web.front".to_owned());
     });
     refused("NameMismatch", |o| o.metadata.name = None);
 }
@@ -146,7 +146,7 @@ fn rules_out_of_bounds_are_refused_whole() {
 #[test]
 fn a_policy_that_is_none_is_refused_whole() {
     refused("InvalidPolicy", |o| {
-        o.spec.service.wan_policy = Some("High!".to_owned())
+        o.spec.service.wan_policy = Some("High!".to_owned());
     });
 }
 

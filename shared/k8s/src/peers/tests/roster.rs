@@ -32,7 +32,7 @@ fn a_peer_with_our_own_id_is_not_followed() {
 fn of_two_peers_with_one_id_the_older_is_followed() {
     let older = created(cluster_peer("z-older", "cluster-1"), -10);
     let newer = created(cluster_peer("a-newer", "cluster-1"), 0);
-    let both = ClusterSnapshot::new("cluster-2").with([older.clone(), newer.clone()]);
+    let both = ClusterSnapshot::new("cluster-2").with([older, newer.clone()]);
     let mut roster = roster(&both);
     assert_eq!(roster.followed().count(), 1);
     assert_eq!(

@@ -41,6 +41,9 @@ pub(super) async fn client(text: &[u8], pace: Pace) -> Result<Client, Refused> {
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
         .await
         .map_err(|_secret| unusable("a url or certificates that cannot be read"))?;
+    if config.root_cert.as_ref().is_some_and(Vec::is_empty) {
+        return Err(unusable("an authority without a certificate"));
+    }
     config.connect_timeout = Some(pace.answer);
     Client::try_from(config).map_err(|_secret| unusable("certificates or keys that cannot be used"))
 }

@@ -2,12 +2,16 @@
 //!
 //! * [`Args`] — command line and environment.
 //! * [`Gateway`] — the data plane in a Pingora server; several may run in one process.
-//! * `run` — the whole program: standalone source, gateway, admin server, signals.
+//! * `source` — where the objects come from.
+//! * `administer` — an admin server that follows its Gateway.
+//! * `run` — the whole program: source, gateway, admin server, signals.
 
+mod administer;
 mod args;
 mod gateway;
 mod run;
 mod signals;
+mod source;
 
 use std::process::ExitCode;
 

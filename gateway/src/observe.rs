@@ -23,7 +23,7 @@ pub mod series;
 pub mod trace;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use mcwan_routing::failure::Failure;
@@ -110,6 +110,8 @@ pub struct Observer {
     log: Option<AccessLog>,
     metrics: RequestMetrics,
     cluster: Arc<str>,
+    /// A better name for our own cluster, learnt later.
+    named: OnceLock<Arc<str>>,
 }
 
 impl Observer {
@@ -129,13 +131,22 @@ impl Observer {
             log,
             metrics: RequestMetrics::new(cluster, metrics.registry())?,
             cluster: Arc::from(cluster),
+            named: OnceLock::new(),
         })
     }
 
     /// Our own cluster.
     #[must_use]
     pub fn cluster(&self) -> &str {
-        &self.cluster
+        self.named.get().unwrap_or(&self.cluster)
+    }
+
+    /// Names our own cluster, where that is not known at the start. Only the first call counts, and it must come before
+    /// the first table: nothing that was counted or sent before is renamed.
+    pub fn name_cluster(&self, cluster: &str) {
+        if self.named.set(Arc::from(cluster)).is_ok() {
+            self.metrics.name_own(cluster);
+        }
     }
 
     /// Says which clusters there are: any other source cluster is counted as `unknown`, because it is a client's word.
@@ -156,7 +167,7 @@ impl Observer {
         let outcome = Outcome::of(request.failure);
         self.metrics.completed(request, outcome);
         if let Some(log) = &self.log {
-            log.append(|buffer| line::write(buffer, &self.cluster, request, outcome));
+            log.append(|buffer| line::write(buffer, self.cluster(), request, outcome));
         }
     }
 }

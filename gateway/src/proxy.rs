@@ -23,7 +23,7 @@ pub mod shared;
 mod spool;
 mod wan;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -55,7 +55,8 @@ use spool::Spool;
 pub struct Edge {
     table: Arc<LiveTable>,
     observer: Arc<Observer>,
-    cluster: HeaderValue,
+    /// The name of our cluster, as it is sent to peers; taken from the observer at the first request that needs it.
+    cluster: OnceLock<HeaderValue>,
     budget: Budget,
     mirrors: Mirrors,
     spool: Spool,
@@ -77,17 +78,25 @@ impl Edge {
         tasks: TaskTracker,
         idle: Duration,
     ) -> anyhow::Result<Self> {
-        let cluster = HeaderValue::from_str(observer.cluster())?;
+        HeaderValue::from_str(observer.cluster())?;
         let connector = UpstreamConnector::new(Arc::clone(table.registry()));
         Ok(Self {
             mirrors: Mirrors::new(connector, tasks),
             table,
             observer,
-            cluster,
+            cluster: OnceLock::new(),
             budget: Budget::default(),
             spool: Spool::default(),
             sample: true,
             keepalive: idle.as_secs().max(1),
+        })
+    }
+
+    /// The name of our cluster, for peers.
+    fn cluster(&self) -> &HeaderValue {
+        self.cluster.get_or_init(|| {
+            let name = HeaderValue::from_str(self.observer.cluster());
+            name.unwrap_or_else(|_not_a_label| HeaderValue::from_static("unknown"))
         })
     }
 

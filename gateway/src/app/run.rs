@@ -1,4 +1,4 @@
-//! The whole program: standalone source, gateway, admin server, signals.
+//! The whole program: source of objects, gateway, admin server, signals.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,15 +10,17 @@ use mcwan_telemetry::readiness::{Condition, Readiness};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::administer::administer;
 use super::signals::Signals;
+use super::source::Source;
 use super::{Args, Config, End, Gateway};
 use crate::backends::Registry;
+use crate::cluster::Parts;
 use crate::listen::report::ListenReport;
 use crate::live::LiveTable;
 use crate::observe::access_log::{AccessLog, Sink};
 use crate::observe::sampled::{self, SocketReport, Sockets};
 use crate::observe::{Observer, debug};
-use crate::standalone::{Parts, Settings, Standalone};
 
 /// How the program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,43 +55,40 @@ async fn serve(args: &Args) -> anyhow::Result<Verdict> {
     let metrics = Metrics::new("mcwan-gateway", env!("CARGO_PKG_VERSION"))?;
     let readiness = Readiness::default();
     let serving = readiness.condition("serving");
-    let observer = Arc::new(Observer::new(
-        &args.cluster,
-        access_log(args.access_log.as_ref())?,
-        &metrics,
-    )?);
+    let name = args.cluster.as_deref().unwrap_or("unknown");
+    let log = access_log(args.access_log.as_ref())?;
+    let observer = Arc::new(Observer::new(name, log, &metrics)?);
     let table = Arc::new(LiveTable::new(Arc::new(Registry::default())));
 
     let gateway = Gateway::start(config(args), Arc::clone(&table), Arc::clone(&observer))?;
-    let settings = Settings {
-        dir: args.clusterset.clone(),
-        cluster: args.cluster.clone(),
-    };
     let parts = Parts {
         live: Arc::clone(&table),
         observer,
         readiness: readiness.clone(),
         metrics: metrics.clone(),
+        report: gateway.report().clone(),
     };
-    let standalone = Standalone::start(&settings, parts)?;
+    let source = Source::start(args, parts).await?;
     let sockets = sockets(&table, gateway.report());
     sampled::register(&metrics, &table, &sockets)?;
-    let pages = debug::pages(
-        Pages::new(metrics, readiness.clone()),
-        &table,
-        &sockets,
-        standalone.status(),
-    );
+    let pages = Pages::new(metrics, readiness.clone());
+    let pages = source.pages(debug::pages(pages, &table, &sockets, source.status()));
 
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    if let Some(address) = args.admin {
-        let listener = admin::bind(address).await?;
-        tasks.spawn(admin::serve(
-            listener,
-            pages,
-            stop.clone().cancelled_owned(),
-        ));
+    match (args.admin, source.home()) {
+        (Some(address), _) => {
+            let listener = admin::bind(address).await?;
+            let stopped = stop.clone().cancelled_owned();
+            tasks.spawn(admin::serve(listener, pages, stopped));
+        }
+        (None, Some(home)) => {
+            let stopped = stop.clone();
+            tasks.spawn(async move {
+                let _stopped = stopped.run_until_cancelled(administer(home, pages)).await;
+            });
+        }
+        (None, None) => {}
     }
     tasks.spawn(tell_sockets(
         gateway.report(),

@@ -103,7 +103,7 @@ impl ListenReport {
     }
 
     /// Publishes a new state, if it differs.
-    pub(super) fn publish(&self, sockets: Sockets) {
+    pub(crate) fn publish(&self, sockets: Sockets) {
         self.sockets.send_if_modified(|old| {
             let changed = *old != sockets;
             *old = sockets;

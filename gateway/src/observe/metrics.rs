@@ -121,6 +121,15 @@ impl RequestMetrics {
         })
     }
 
+    /// Renames our own cluster.
+    pub(super) fn name_own(&self, cluster: &str) {
+        let mut sources = self.sources.load().as_ref().clone();
+        if let Some(own) = sources.first_mut() {
+            *own = Arc::from(cluster);
+        }
+        self.sources.store(Arc::new(sources));
+    }
+
     pub(super) fn know_clusters<'c>(&self, clusters: impl IntoIterator<Item = &'c str>) {
         let mut sources = self.sources.load().as_ref().clone();
         let before = sources.len();

@@ -73,7 +73,7 @@ impl Edge {
             let host = host
                 .unwrap_or_else(|| request::authority(upstream))
                 .to_vec();
-            wan::enter(upstream, &self.cluster, &host);
+            wan::enter(upstream, self.cluster(), &host);
         }
         let [_, inside] = ctx.filters_on_the_way();
         apply(upstream, inside)
@@ -86,7 +86,7 @@ impl Edge {
         }
         wan::strip_request(upstream);
         if is_tunnelled(ctx) && ctx.import.is_none() {
-            wan::enter(upstream, &self.cluster, authority);
+            wan::enter(upstream, self.cluster(), authority);
         }
     }
 }

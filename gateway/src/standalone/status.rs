@@ -118,18 +118,18 @@ impl Status {
     }
 
     /// Replaces what is wrong. What is new and what is gone is logged, a line each.
-    pub(super) fn set(&self, now: Wrongs) {
+    pub(crate) fn set(&self, now: Wrongs) {
         let before = self.wrongs();
         tell(&before.files, &now.files);
         tell(&before.problems, &now.problems);
         self.shared.wrongs.store(Arc::new(now));
     }
 
-    /// Registers `mcwan_problems`, `mcwan_config_file_errors` and `mcwan_config_reloads_total`.
+    /// Registers `mcwan_problems`.
     ///
     /// # Errors
-    /// When they are registered already.
-    pub fn register(&self, metrics: &Metrics) -> prometheus::Result<()> {
+    /// When it is registered already.
+    pub fn register_problems(&self, metrics: &Metrics) -> prometheus::Result<()> {
         let status = self.clone();
         metrics.gauge(
             "mcwan_problems",
@@ -140,7 +140,15 @@ impl Status {
                     s.add(&[&problem.condition, &problem.reason], 1.0);
                 }
             },
-        )?;
+        )
+    }
+
+    /// Registers `mcwan_problems`, `mcwan_config_file_errors` and `mcwan_config_reloads_total`.
+    ///
+    /// # Errors
+    /// When they are registered already.
+    pub fn register(&self, metrics: &Metrics) -> prometheus::Result<()> {
+        self.register_problems(metrics)?;
         let status = self.clone();
         metrics.gauge(
             "mcwan_config_file_errors",

@@ -38,6 +38,7 @@ use self::routes::Walk;
 use crate::problem::Problem;
 use crate::snapshot::ClusterSnapshot;
 
+pub use gateways::is_ours;
 pub(crate) use index::GATEWAY_GROUP;
 pub(crate) use sets::gateway_key;
 

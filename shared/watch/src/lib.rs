@@ -29,6 +29,7 @@
 //! # }
 //! ```
 //!
+//! * [`connect`] — a client out of the arguments that all programs share.
 //! * `selection` — what is watched. `backoff` — when it is tried again. Values only.
 //! * `request` — one list, one watch; `failure` — what can go wrong with them; `absent` — is a kind not served?
 //! * `driver` — the loop of one kind. `store` — what it leaves behind. `view` — what others see of that.
@@ -37,6 +38,7 @@
 
 mod absent;
 mod backoff;
+mod connect;
 mod driver;
 mod failure;
 mod request;
@@ -44,10 +46,11 @@ mod selection;
 mod store;
 mod view;
 
-use kube::Client;
 use tokio::task::JoinSet;
 
 pub use backoff::Pace;
+pub use connect::{ConnectError, connect};
+pub use kube::Client;
 pub use selection::{Selection, Wanted};
 pub use view::{KindState, Trouble, View};
 

@@ -14,6 +14,7 @@ use super::index::{Index, created};
 use crate::names::{CONTROLLER, EGRESS, GATEWAY_CLASS, INGRESS, NAMESPACE};
 use crate::object::{Key, reference};
 use crate::problem::Problem;
+use crate::snapshot::ClusterSnapshot;
 
 /// A Gateway that this process serves.
 pub(super) struct ServedGateway<'a> {
@@ -38,18 +39,24 @@ pub(super) fn in_scope<'a>(
     served
 }
 
-/// Whether a Gateway belongs to this process. A `GatewayClass` object decides by its controller; without one, the
-/// class is known by its name.
+/// Whether a Gateway belongs to this process.
 pub(super) fn is_served(index: &Index<'_>, scope: &Scope, key: &Key, gateway: &Gateway) -> bool {
+    is_ours(index.snapshot, gateway)
+        && scope
+            .gateways
+            .as_ref()
+            .is_none_or(|chosen| chosen.contains(key))
+}
+
+/// Whether a Gateway is of a class that mc-wan serves. A `GatewayClass` object decides by its controller; without one, the
+/// class is known by its name.
+#[must_use]
+pub fn is_ours(snapshot: &ClusterSnapshot, gateway: &Gateway) -> bool {
     let class = gateway.spec.gateway_class_name.clone();
-    let ours = match index.snapshot.gateway_classes.get(&(String::new(), class)) {
+    match snapshot.gateway_classes.get(&(String::new(), class)) {
         Some(class) => class.spec.controller_name == CONTROLLER,
         None => gateway.spec.gateway_class_name == GATEWAY_CLASS,
-    };
-    ours && scope
-        .gateways
-        .as_ref()
-        .is_none_or(|chosen| chosen.contains(key))
+    }
 }
 
 fn serve<'a>(

@@ -40,7 +40,6 @@ use crate::names;
 use crate::object::Object;
 use crate::offer::{PeerOffer, offer};
 use crate::outbox::{cluster_set, publish};
-use crate::pipeline::standalone_scope;
 use crate::problem::Problem;
 use crate::render::render;
 use crate::served::Served;
@@ -95,7 +94,7 @@ pub fn decide(world: &World<'_>) -> Decision {
     problems.extend_from_slice(world.problems);
     problems.sort_unstable();
     problems.dedup();
-    let translation = translate(world.snapshot, &every_gateway());
+    let translation = translate(world.snapshot, &Scope::apart());
     let statuses = statuses(&Facts {
         snapshot: world.snapshot,
         rendered: &objects,
@@ -116,14 +115,6 @@ pub fn decide(world: &World<'_>) -> Decision {
         statuses,
         problems,
         awaited: awaited(world.snapshot, world.served),
-    }
-}
-
-/// All Gateways of the class: statuses are about each of them.
-fn every_gateway() -> Scope {
-    Scope {
-        gateways: None,
-        ..standalone_scope()
     }
 }
 

@@ -27,7 +27,8 @@ use crate::metrics::Figures;
 use crate::peers::Known;
 use wake::Wake;
 
-/// A round of writes makes way for news after this time; what is left comes in the next round.
+/// A round of writes makes way for news after this time, or twice the time that the decision took where that is longer: in
+/// a large cluster under steady change most of the time goes into writing. What is left comes in the next round.
 const ROUND: Duration = Duration::from_millis(500);
 /// Pause after a decision that panicked: the same world would do it again.
 const AFTER_PANIC: Duration = Duration::from_secs(30);
@@ -83,7 +84,7 @@ struct Output {
     awaited: Vec<Awaited>,
     problems: Vec<Problem>,
     memory: Memory,
-    seconds: f64,
+    took: Duration,
 }
 
 impl Reconciler {
@@ -164,18 +165,18 @@ impl Reconciler {
             return;
         };
         self.memory = output.memory;
-        self.parts.figures.decided(output.seconds);
+        self.parts.figures.decided(output.took.as_secs_f64());
         self.tell(output.problems, output.awaited);
         if output.changes.is_empty() {
             return;
         }
         tracing::debug!(
             changes = output.changes.len(),
-            seconds = output.seconds,
+            took = ?output.took,
             "the cluster is not as it should be"
         );
         let versions = Versions::of(&self.parts.view.kinds());
-        let end = Instant::now() + ROUND;
+        let end = Instant::now() + ROUND.max(2 * output.took);
         let wake = &self.wake;
         let enough = || Instant::now() > end && wake.has_news();
         let applier = &mut self.parts.applier;
@@ -231,7 +232,7 @@ impl Input {
             awaited: decision.awaited,
             problems: decision.problems,
             memory: self.memory,
-            seconds: began.elapsed().as_secs_f64(),
+            took: began.elapsed(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A Kubernetes API server, as far as watching goes, that misbehaves on request.
 //!
-//! It lists (in pages), watches (with bookmarks), and answers discovery; objects are put in and taken out by the test. Over
+//! It gets, lists (in pages), watches (with bookmarks), and answers discovery; objects are put in and taken out by the test. Over
 //! HTTP/1.1 without TLS. What it does to requests is a [`Fault`], for all kinds or for one.
 //!
 //! Deliberately absent: writing over HTTP, validation, defaults, selectors other than `metadata.name`.
@@ -176,7 +176,7 @@ impl ApiServer {
         self.shared.cut.send_modify(|n| *n += 1);
     }
 
-    /// Requests so far for a kind; `verb` is `list` or `watch`. One for each page of a list.
+    /// Requests so far for a kind; `verb` is `get`, `list` or `watch`. One for each page of a list.
     #[must_use]
     pub fn requests(&self, verb: &'static str, plural: &str) -> u64 {
         let state = self.shared.state.lock();

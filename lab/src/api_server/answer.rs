@@ -21,6 +21,8 @@ pub(super) type Body = BoxBody<Bytes, io::Error>;
 struct Asked {
     resource: Resource,
     namespace: String,
+    /// The one object that is asked for by its path.
+    object: Option<String>,
     query: BTreeMap<String, String>,
 }
 
@@ -36,7 +38,9 @@ impl Asked {
     }
 
     fn verb(&self) -> &'static str {
-        if self.query("watch") == "true" {
+        if self.object.is_some() {
+            "get"
+        } else if self.query("watch") == "true" {
             "watch"
         } else {
             "list"
@@ -50,8 +54,12 @@ pub(super) async fn answer(
     shared: Arc<Shared>,
 ) -> io::Result<Response<Body>> {
     let path = request.uri().path().to_owned();
-    let plural = path.rsplit('/').next().unwrap_or_default().to_owned();
     let asked = asked(&shared, &path, request.uri().query().unwrap_or_default());
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let plural = asked
+        .as_ref()
+        .map_or(last, |a| a.resource.plural.as_str())
+        .to_owned();
     let fault = shared.state.lock().fault(&plural);
     if let Some(asked) = &asked {
         let mut state = shared.state.lock();
@@ -68,13 +76,14 @@ pub(super) async fn answer(
     let Some(asked) = asked else {
         return Ok(discovery(&shared, &path));
     };
-    if asked.verb() == "watch" {
-        return Ok(watch(&asked, shared, fault));
-    }
-    Ok(list(&asked, &shared, fault))
+    Ok(match asked.verb() {
+        "get" => get(&asked, &shared),
+        "watch" => watch(&asked, shared, fault),
+        _ => list(&asked, &shared, fault),
+    })
 }
 
-/// Reads `/api/v1/[namespaces/NS/]PLURAL` and `/apis/GROUP/VERSION/…`; None when it is not a kind that is served.
+/// Reads `/api/v1/[namespaces/NS/]PLURAL[/NAME]` and `/apis/GROUP/VERSION/…`; None when it is not a kind that is served.
 fn asked(shared: &Shared, path: &str, query: &str) -> Option<Asked> {
     let mut steps = path.trim_start_matches('/').split('/');
     let group = match steps.next()? {
@@ -84,9 +93,11 @@ fn asked(shared: &Shared, path: &str, query: &str) -> Option<Asked> {
     };
     let version = steps.next()?;
     let rest: Vec<&str> = steps.collect();
-    let (namespace, plural) = match *rest.as_slice() {
-        [plural] => ("", plural),
-        ["namespaces", namespace, plural] => (namespace, plural),
+    let (namespace, plural, object) = match *rest.as_slice() {
+        [plural] => ("", plural, None),
+        [plural, name] => ("", plural, Some(name)),
+        ["namespaces", namespace, plural] => (namespace, plural, None),
+        ["namespaces", namespace, plural, name] => (namespace, plural, Some(name)),
         _ => return None,
     };
     let state = shared.state.lock();
@@ -95,10 +106,23 @@ fn asked(shared: &Shared, path: &str, query: &str) -> Option<Asked> {
     Some(Asked {
         resource,
         namespace: namespace.to_owned(),
+        object: object.map(str::to_owned),
         query: pairs
             .map(|(k, v)| (k.to_owned(), v.replace("%3D", "=")))
             .collect(),
     })
+}
+
+fn get(asked: &Asked, shared: &Shared) -> Response<Body> {
+    let name = asked.object.as_deref().unwrap_or_default();
+    let state = shared.state.lock();
+    let found = state
+        .objects
+        .list(&asked.resource.plural, &asked.namespace, name);
+    match found.first() {
+        Some(object) => text("application/json", &object.to_string()),
+        None => status(404),
+    }
 }
 
 fn list(asked: &Asked, shared: &Shared, fault: Fault) -> Response<Body> {

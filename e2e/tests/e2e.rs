@@ -13,8 +13,14 @@
 #[path = "e2e/world.rs"]
 mod world;
 
+#[path = "e2e/ctl.rs"]
+mod ctl;
+
 #[path = "e2e/servers.rs"]
 mod servers;
+
+#[path = "e2e/shell.rs"]
+mod shell;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -55,7 +61,9 @@ fn main() -> ExitCode {
 
 /// All tests. The long ones come first, so that the others run beside them.
 fn trials() -> Vec<Trial> {
-    servers::trials()
+    let mut all = servers::trials();
+    all.extend(ctl::trials());
+    all
 }
 
 /// Lists all tests as ignored, with the reason.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// Name, arguments, exit code. Paths count from this crate's directory.
-const CASES: [(&str, &str, i32); 15] = [
+const CASES: [(&str, &str, i32); 20] = [
     (
         "check-quickstart",
         "check -f ../config/samples/quickstart",
@@ -57,6 +57,31 @@ const CASES: [(&str, &str, i32); 15] = [
         1,
     ),
     ("render-which", "render -f ../config/samples/quickstart", 64),
+    (
+        "status-no-kubeconfig",
+        "status --kubeconfig tests/input/missing",
+        64,
+    ),
+    (
+        "link-no-context",
+        "link west nowhere --kubeconfig tests/input/kubeconfig.yaml",
+        64,
+    ),
+    (
+        "unlink-no-cluster",
+        "unlink west broken --kubeconfig tests/input/kubeconfig.yaml",
+        64,
+    ),
+    (
+        "export-no-namespace",
+        "export payment --kubeconfig tests/input/kubeconfig.yaml",
+        64,
+    ),
+    (
+        "status-dead",
+        "status --context west --kubeconfig tests/input/kubeconfig.yaml",
+        1,
+    ),
     ("unknown-command", "chekc", 64),
     ("unknown-output", "check -f . -o xml", 64),
 ];

@@ -47,3 +47,63 @@ pub(crate) fn cluster_id(snapshot: &ClusterSnapshot) -> Result<Option<String>, A
         Err(Ambiguous(said))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mcwan_k8s::manifest;
+
+    use super::*;
+
+    fn cluster(manifests: &str) -> ClusterSnapshot {
+        let parsed = manifest::parse(manifests.as_bytes());
+        assert!(parsed.errors.is_empty(), "{:?}", parsed.errors);
+        ClusterSnapshot::new("").with(parsed.objects.into_iter().map(|placed| placed.object))
+    }
+
+    fn property(id: &str) -> String {
+        format!(
+            "apiVersion: about.k8s.io/v1beta1\nkind: ClusterProperty\nmetadata: {{ name: {CLUSTER_ID} }}\nspec: {{ value: {id} }}\n---\n"
+        )
+    }
+
+    fn published(namespace: &str, id: &str) -> String {
+        format!(
+            "apiVersion: mc-wan.l7mp.io/v1alpha1\nkind: PublishedCluster\nmetadata: {{ name: {id}, namespace: {namespace} }}\n\
+             spec: {{ cluster: {id}, gateways: [], policies: [] }}\n---\n"
+        )
+    }
+
+    #[test]
+    fn either_the_property_or_the_controller_says_which_cluster_it_is() {
+        let own = names::NAMESPACE;
+        assert_eq!(cluster_id(&cluster("")), Ok(None));
+        for said in [
+            property("west"),
+            published(own, "west"),
+            property("west") + &published(own, "west"),
+        ] {
+            assert_eq!(
+                cluster_id(&cluster(&said)),
+                Ok(Some("west".to_owned())),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_peers_is_not_what_the_cluster_is() {
+        let copies = published(names::CACHE_NAMESPACE, "east");
+        assert_eq!(cluster_id(&cluster(&copies)), Ok(None));
+    }
+
+    #[test]
+    fn two_ids_are_none_and_both_are_named() {
+        let said = property("west") + &published(names::NAMESPACE, "east");
+        let error = cluster_id(&cluster(&said)).unwrap_err().to_string();
+        assert!(error.contains("\"west\" by its ClusterProperty"), "{error}");
+        assert!(
+            error.contains("\"east\" by its PublishedCluster"),
+            "{error}"
+        );
+    }
+}

@@ -8,7 +8,7 @@ use mcwan_k8s::access::Endpoint;
 use mcwan_k8s::names::is_label;
 use mcwan_k8s::snapshot::ClusterSnapshot;
 
-use crate::cluster::{Cluster, Contexts, cause, identity, is_certificate_error};
+use crate::cluster::{Cluster, Contexts, identity, innermost, is_certificate_error};
 use crate::status::{Cause, Seen, read};
 
 use super::{credential, reach};
@@ -198,7 +198,7 @@ impl Side {
             // It answered, though not to strangers.
             return Ok(None);
         }
-        let said = cause(&e);
+        let said = innermost(&e);
         anyhow::ensure!(
             !is_certificate_error(&e),
             "{} does not prove to be the API server of {}: {said}; correct --server-{letter}, or give its authority: --ca-{letter} FILE",
@@ -207,9 +207,8 @@ impl Side {
             letter = asked.letter
         );
         Ok(Some(format!(
-            "{} cannot be reached from here ({}); that is well if the other cluster can: `mcwanctl status` will say",
-            self.endpoint.server,
-            said.split(';').next().unwrap_or_default()
+            "{} cannot be reached from here ({said}); that is well if the other cluster can: `mcwanctl status` will say",
+            self.endpoint.server
         )))
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::link::EXPIRES_ANNOTATION;
 
-use super::fact::{Fact, View, age};
+use super::fact::{Fact, View};
 use super::finding::{Finding, Level, complaints};
 use super::seen::{GatewaySeen, Seen, TunnelSeen};
 
@@ -146,7 +146,10 @@ fn expiry(peer: &ClusterPeer, view: View) -> Option<Finding> {
     } else {
         (
             Level::Warning,
-            format!("its credential expires in {}", age(left)),
+            format!(
+                "its credential expires at {}",
+                expires.strftime("%Y-%m-%d %H:%M UTC")
+            ),
         )
     };
     let finding = Finding::new(level, object, "CredentialExpires", message);

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use mcwan_k8s::manifest;
 use mcwan_k8s::object::Object;
+use mcwan_k8s::render::render;
 use mcwan_k8s::snapshot::ClusterSnapshot;
 use mcwan_k8s::translate::{Scope, Translation, translate};
 use mcwan_routing::filter::Mirror;
@@ -48,7 +49,15 @@ fn read_cases() -> Vec<(String, ClusterSnapshot)> {
         assert!(case.offers.is_empty(), "{name}: peers play no part");
         (name.clone(), case.cluster)
     };
-    names.iter().map(read).collect()
+    let consumers = case::files("consumer", ".in.yaml");
+    assert!(!consumers.is_empty());
+    let rendered = |name: &String| {
+        let case = case::read(&case::file("consumer", name, ".in.yaml"));
+        let (objects, _) = render(&case.cluster, &case.offers);
+        (name.clone(), case.cluster.with(objects))
+    };
+    let consumers = consumers.iter().map(rendered);
+    names.iter().map(read).chain(consumers).collect()
 }
 
 fn snapshot(objects: impl IntoIterator<Item = Object>) -> ClusterSnapshot {
@@ -78,6 +87,15 @@ fn targets(rule: &Rule) -> Vec<&BackendName> {
     targets
 }
 
+/// The imported services that a rule sends requests to.
+fn imports(rule: &Rule) -> impl Iterator<Item = &BackendName> {
+    let targets = choices(rule).into_iter().map(|c| &c.target);
+    targets.filter_map(|t| match t {
+        Target::Import(name) => Some(name),
+        Target::Backend(_) | Target::Invalid(_) => None,
+    })
+}
+
 /// Checks what must hold whatever the objects say.
 fn check(translation: &Translation) {
     let Translation {
@@ -91,7 +109,11 @@ fn check(translation: &Translation) {
         );
     }
     assert!(table.sockets.is_sorted_by(|a, b| a.socket < b.socket));
-    let mut used = BTreeSet::new();
+    let (mut used, mut imported) = (BTreeSet::new(), BTreeSet::new());
+    for entry in table.imports.values().flatten() {
+        used.extend(targets(&entry.rule));
+        assert_eq!(imports(&entry.rule).count(), 0, "imports do not nest");
+    }
     for socket in &table.sockets {
         let hostnames: BTreeSet<_> = socket.listeners.iter().map(|l| &l.hostname).collect();
         assert_eq!(
@@ -101,6 +123,11 @@ fn check(translation: &Translation) {
         );
         for entry in socket.listeners.iter().flat_map(|l| &l.routes) {
             assert!(!entry.matches.is_empty());
+            for import in imports(&entry.rule) {
+                assert_ne!(socket.role, Role::Ingress, "a request crosses the WAN once");
+                assert!(table.imports.contains_key(import));
+                imported.insert(import);
+            }
             for target in targets(&entry.rule) {
                 let backend = table.backends.get(target).expect("a target is a backend");
                 assert!(backend.endpoints.is_sorted_by(|a, b| a < b));
@@ -118,9 +145,12 @@ fn check(translation: &Translation) {
         table.backends.len(),
         "no backend is there for nothing"
     );
+    assert_eq!(imported.len(), table.imports.len(), "no import either");
     let rules = Table::compile(table.clone()).rules().len();
     let entries = table.sockets.iter().flat_map(|s| &s.listeners);
-    assert!(rules <= entries.map(|l| l.routes.len()).sum());
+    let entries = entries.map(|l| l.routes.len()).sum::<usize>();
+    let inside = table.imports.values().map(Vec::len).sum::<usize>();
+    assert!(rules <= entries + inside);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::fixture::{check, get, listener, path, route, rule, single, socket, table, taken_by};
 use super::{Lookup, Table};
 use crate::rule::{Rule, ServiceName};
-use crate::spec::TableSpec;
+use crate::spec::{BackendName, TableSpec};
 
 #[test]
 fn the_matched_prefix_comes_without_trailing_slash() {
@@ -131,4 +131,38 @@ fn ten_thousand_hosts_paths_and_slashes_stay_linear() {
         assert_eq!(taken_by(&table, &get(&many_labels)), "404");
     }
     assert_eq!(taken_by(&table, &get(&many_segments)), "deep");
+}
+
+fn find_import<'t>(table: &'t Table, import: &BackendName, url: &str) -> Lookup<'t> {
+    table.find_import(import, &get(url).view())
+}
+
+#[test]
+fn an_import_has_rules_of_its_own() {
+    let payment = BackendName {
+        namespace: "secure".to_owned(),
+        service: "payment".to_owned(),
+        port: 8080,
+    };
+    let stats = BackendName {
+        service: "stats".to_owned(),
+        ..payment.clone()
+    };
+    let entry = route("import", "", vec![path("/payment")]);
+    let table = Table::compile(TableSpec {
+        imports: [(payment.clone(), vec![entry])].into(),
+        ..TableSpec::default()
+    });
+    let Lookup::Found { prefix, .. } = find_import(&table, &payment, "any.example/payment/7")
+    else {
+        panic!("the rule of the import is not found");
+    };
+    assert_eq!(prefix, Some("/payment"));
+    let denied = find_import(&table, &payment, "any.example/stats");
+    assert_eq!(denied, Lookup::NoRule);
+    let unknown = find_import(&table, &stats, "any.example/stats");
+    assert_eq!(unknown, Lookup::NoListener);
+    let outside = get("any.example/payment");
+    let outside = table.find(socket(), &outside.view());
+    assert_eq!(outside, Lookup::NoListener, "nobody outside gets there");
 }

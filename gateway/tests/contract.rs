@@ -16,6 +16,8 @@ mod world;
 mod arguments;
 #[path = "contract/files.rs"]
 mod files;
+#[path = "contract/limits.rs"]
+mod limits;
 #[path = "contract/pages.rs"]
 mod pages;
 #[path = "contract/stories.rs"]

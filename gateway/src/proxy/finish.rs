@@ -95,7 +95,7 @@ impl RequestContext {
             protocol: protocol(asked.version),
             user_agent: asked.user_agent.as_ref().map_or(b"", |v| v.as_bytes()),
             downstream: connection.map(|c| c.client),
-            local: connection.map(|c| c.socket()),
+            local: connection.map(Connection::socket),
             wan: connection.and_then(Connection::wan),
             source_cluster: asked.source.as_deref(),
             trace,

@@ -69,7 +69,7 @@ impl Edge {
         }
         if is_tunnelled(ctx) {
             // A filter writes `Host`; an HTTP/2 client wrote `:authority` only.
-            let host = upstream.headers.get(HOST).map(|h| h.as_bytes());
+            let host = upstream.headers.get(HOST).map(HeaderValue::as_bytes);
             let host = host
                 .unwrap_or_else(|| request::authority(upstream))
                 .to_vec();

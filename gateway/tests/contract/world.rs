@@ -19,6 +19,8 @@ pub(crate) const SEED_EXPORT: &str = include_str!("../../../config/samples/servi
 pub(crate) const SEED_POLICIES: &str = include_str!("../../../config/samples/wanpolicy.yaml");
 /// The host that clients in any cluster call.
 pub(crate) const HOST: &str = "payment.secure.svc.clusterset.local";
+/// The program under test.
+const GATEWAY: &str = env!("CARGO_BIN_EXE_mcwan-gateway");
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -159,7 +161,19 @@ impl World {
 
     /// Starts a cluster's gateway and waits until it is ready.
     pub(crate) async fn start(&mut self, cluster: u8) {
-        let process = Command::new(env!("CARGO_BIN_EXE_mcwan-gateway"))
+        self.start_by(Command::new(GATEWAY), cluster).await;
+    }
+
+    /// The same with at most so many open files.
+    pub(crate) async fn start_with_files(&mut self, cluster: u8, most: u32) {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {most}; exec \"$0\" \"$@\"");
+        command.args(["-c", &script, GATEWAY]);
+        self.start_by(command, cluster).await;
+    }
+
+    async fn start_by(&mut self, mut command: Command, cluster: u8) {
+        let process = command
             .arg("--clusterset")
             .arg(self.path())
             .args(["--cluster", &format!("cluster-{cluster}")])

@@ -6,6 +6,7 @@ use super::Scope;
 use super::finding::{
     Fault, NO_MATCHING_LISTENER_HOSTNAME, NO_MATCHING_PARENT, NOT_ALLOWED_BY_LISTENERS,
 };
+use super::imports;
 use super::index::{GATEWAY_GROUP, Index, MCS_GROUP};
 use super::listeners::{Known, Listener, Listeners, Parent, ParentKind};
 use super::route::{ParentRef, Route};
@@ -36,11 +37,8 @@ pub(super) fn judge<'a>(
         (GATEWAY_GROUP, "Gateway") => ParentKind::Gateway,
         (GATEWAY_GROUP, "ListenerSet") => ParentKind::ListenerSet,
         (MCS_GROUP, "ServiceImport") => {
-            return match judge_import(world, route, parent) {
-                Ok(chosen) => Outcome::Imported(chosen),
-                Err(Some(fault)) => Outcome::Refused(fault),
-                Err(None) => Outcome::NotOurs,
-            };
+            return judge_import(world, route, parent)
+                .map_or_else(|outcome| outcome, Outcome::Imported);
         }
         _ => return Outcome::NotOurs,
     };
@@ -116,25 +114,28 @@ fn judge_import<'a>(
     world: &World<'_, 'a>,
     route: &Route<'a>,
     parent: &ParentRef<'a>,
-) -> Result<Vec<usize>, Option<Fault>> {
+) -> Result<Vec<usize>, Outcome> {
+    if !world.serves_egress() {
+        return Err(Outcome::NotOurs);
+    }
     let of = (parent.namespace, parent.name);
     let key = (of.0.to_owned(), of.1.to_owned());
     let import = world.index.snapshot.mcs_imports.get(&key);
-    let set = world.index.imports.listener_set(of);
-    let (Some(import), Some(set)) = (import, set) else {
-        let fault = import.map_or_else(|| no_import(parent), |_| not_carried(parent));
-        return Err(world.serves_egress().then_some(fault));
-    };
-    let listeners = Parent {
+    let import = import.ok_or_else(|| Outcome::Missing(no_import(parent)))?;
+    if !imports::is_ours(&import.metadata) {
+        return Err(Outcome::NotOurs);
+    }
+    let set = world.index.imports.listener_set(of).map(|name| Parent {
         kind: ParentKind::ListenerSet,
         namespace: NAMESPACE,
-        name: set,
-    };
-    let Known::Served(start, listeners) = world.listeners.of(&listeners) else {
-        return Err(world.serves_egress().then(|| not_carried(parent)));
+        name,
+    });
+    let known = set.map(|set| world.listeners.of(&set));
+    let Some(Known::Served(start, listeners)) = known else {
+        return Err(Outcome::Refused(not_carried(parent)));
     };
     if route.namespace != parent.namespace {
-        return Err(Some(other_namespace(parent)));
+        return Err(Outcome::Refused(other_namespace(parent)));
     }
     let ports = import.spec.ports.iter().filter(|p| {
         parent.section.is_none_or(|s| p.name.as_deref() == Some(s))
@@ -148,7 +149,7 @@ fn judge_import<'a>(
         .map(|(i, _)| i)
         .collect();
     if chosen.is_empty() {
-        return Err(Some(no_such_port(parent)));
+        return Err(Outcome::Refused(no_such_port(parent)));
     }
     Ok(chosen)
 }
@@ -171,7 +172,7 @@ fn not_carried(parent: &ParentRef<'_>) -> Fault {
             "no requests are carried for ServiceImport {}/{}",
             parent.namespace, parent.name
         ),
-        "see the problems of the ServiceImport: it may have no WAN policy, no HTTP port, or belong to others",
+        "see the problems of the ServiceImport: it may have no WAN policy, or no HTTP port",
     )
 }
 

@@ -83,12 +83,17 @@ impl<'a> Imports<'a> {
     }
 }
 
+/// Whether an object was rendered, by its label.
+pub(super) fn is_ours(meta: &ObjectMeta) -> bool {
+    let labels = meta.labels.as_ref();
+    labels.and_then(|l| l.get(MANAGED_BY.0)).map(String::as_str) == Some(MANAGED_BY.1)
+}
+
 /// The service that an object in `mc-wan` was rendered for.
 fn service<'a>((namespace, _): &Key, meta: &'a ObjectMeta) -> Option<Service<'a>> {
     let labels = meta.labels.as_ref().filter(|_| namespace == NAMESPACE)?;
     let label = |name: &str| labels.get(name).map(String::as_str);
-    let ours = label(MANAGED_BY.0) == Some(MANAGED_BY.1);
-    ours.then_some((label(SERVICE_NAMESPACE_LABEL)?, label(SERVICE_NAME_LABEL)?))
+    is_ours(meta).then_some((label(SERVICE_NAMESPACE_LABEL)?, label(SERVICE_NAME_LABEL)?))
 }
 
 /// Whether a route was rendered for an imported service.

@@ -231,11 +231,11 @@ impl ProxyHttp for Edge {
         header::strip_hop_by_hop(response);
         let [outside, inside] = ctx.filters_on_the_way();
         // On the way back the innermost come first.
-        for filters in [inside, outside].iter().flat_map(|(f, _)| f.iter().rev()) {
-            if let Some(filters) = filters {
-                let mut response = ResponseTarget(response);
-                filters.response_headers.apply(&mut response);
-            }
+        let way_back = [inside, outside].into_iter();
+        let way_back = way_back.flat_map(|(filters, _)| filters.into_iter().rev());
+        for filters in way_back.flatten() {
+            let mut response = ResponseTarget(response);
+            filters.response_headers.apply(&mut response);
         }
         if let Some(cors) = ctx.cors() {
             let changes =

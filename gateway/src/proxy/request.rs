@@ -216,7 +216,7 @@ fn import(
     filters: FiltersOnTheWay<'_>,
 ) -> Result<Import, Failure> {
     let mut request = request.clone();
-    forward::apply(&mut request, filters).map_err(|_| Failure::BadRequest)?;
+    forward::apply(&mut request, filters).map_err(|_malformed| Failure::BadRequest)?;
     match live.table.find_import(name, &view(&request)) {
         Lookup::Found { rule, prefix } => Ok(Import {
             by,

@@ -185,7 +185,7 @@ impl Thread {
         };
         served
             .recv()
-            .map_err(|_| std::io::Error::other("the thread that reads the files panicked"))?;
+            .map_err(|_gone| std::io::Error::other("the thread that reads the files panicked"))?;
         Ok(thread)
     }
 }

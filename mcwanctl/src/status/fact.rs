@@ -50,8 +50,9 @@ pub(crate) struct Fact {
     pub message: String,
     /// Since when it says so.
     pub since: Timestamp,
-    /// Seconds since then.
-    pub age_seconds: i64,
+    /// Seconds since then; none where nobody has written it yet: the Gateway API's CRDs begin with conditions of 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<i64>,
     /// It cannot be relied on: it is about an older spec, or nobody is there who would correct it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub outdated: bool,
@@ -60,13 +61,14 @@ pub(crate) struct Fact {
 impl Fact {
     /// The fact in a condition of an object whose spec is at `generation`.
     pub(crate) fn of(condition: &Condition, generation: Option<i64>, view: View) -> Self {
+        let since = condition.last_transition_time.0;
         let is_older = is_older(condition.observed_generation, generation);
         Self {
             status: condition.status.clone(),
             reason: condition.reason.clone(),
             message: condition.message.clone(),
-            since: condition.last_transition_time.0,
-            age_seconds: view.age(condition.last_transition_time.0),
+            since,
+            age_seconds: (since.as_second() > 0).then(|| view.age(since)),
             outdated: !view.is_current || is_older,
         }
     }

@@ -118,5 +118,8 @@ fn complaint(
     let detail = [fact.message.as_str(), fact.reason.as_str()];
     let detail = detail.into_iter().find(|text| !text.is_empty());
     let message = format!("{what}: {}", detail.unwrap_or("no reason given"));
-    Some(Finding::new(level, object, &fact.reason, message).aged(fact.age_seconds))
+    Some(Finding {
+        age_seconds: fact.age_seconds,
+        ..Finding::new(level, object, &fact.reason, message)
+    })
 }

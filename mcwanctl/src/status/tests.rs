@@ -95,12 +95,13 @@ fn refused(resource: &str, cause: Cause) -> Unread {
 }
 
 /// The cases whose objects are in a file of their own, and whether nothing is wrong in them.
-const FILES: [(&str, bool); 7] = [
+const FILES: [(&str, bool); 8] = [
     ("dead-peer", false),
     ("peer-controller-gone", false),
     ("rejected-payload", false),
     ("conflicts", false),
     ("gateways-not-programmed", false),
+    ("gateways-unknown", false),
     ("not-looked-at", false),
     ("credential-expires", true),
 ];

@@ -252,7 +252,8 @@ fn cell(type_: &str, fact: Option<&Fact>) -> String {
     if fact.outdated {
         format!("was {word}")
     } else {
-        format!("{word} {}", age(fact.age_seconds))
+        let since = fact.age_seconds.map(|s| format!(" {}", age(s)));
+        format!("{word}{}", since.unwrap_or_default())
     }
 }
 

@@ -56,7 +56,14 @@ pub(super) fn gateways(seen: &Seen, view: View, findings: &mut Vec<Finding>) -> 
         if complaints.is_empty() && line.programmed.is_none() {
             findings.push(not_programmed(&object, gateway, view));
         }
-        findings.extend(complaints);
+        // A Gateway of which nobody knows whether it is served must not pass for one that is.
+        findings.extend(complaints.into_iter().map(|finding| match finding.level {
+            Level::Warning if finding.reason != "Outdated" => Finding {
+                level: Level::Error,
+                ..finding
+            },
+            Level::Error | Level::Warning | Level::Notice => finding,
+        }));
         line
     })
     .collect()

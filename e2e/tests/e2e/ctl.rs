@@ -29,7 +29,7 @@ async fn two(world: &str) -> Result<[Cluster; 2]> {
 }
 
 async fn link() -> Result<()> {
-    let [one, mut two] = two("ctl-link").await?;
+    let [one, mut two] = Box::pin(two("ctl-link")).await?;
     let mut shell = Shell::new("link", &[("west", &one), ("east", &two)])?;
     run!(shell, "status --context west --context east");
     run!(shell, "link west east {IDS} --print --only west");
@@ -92,7 +92,7 @@ async fn only_the_outbox(reader: &Objects) -> Result<()> {
 }
 
 async fn refused() -> Result<()> {
-    let [one, two] = two("ctl-refused").await?;
+    let [one, two] = Box::pin(two("ctl-refused")).await?;
     let mut shell = Shell::new(
         "refused",
         &[("west", &one), ("east", &two), ("again", &one)],

@@ -1,11 +1,6 @@
 //! Peers over HTTP: API servers that are linked, fail, lie and come back.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot be set up fails"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -65,10 +65,11 @@ impl Objects {
         let before = objects.get(&key);
         let uid = before.map_or_else(
             || json!(format!("uid-{}", self.version)),
-            |b| b["metadata"]["uid"].clone(),
+            |b| b.pointer("/metadata/uid").cloned().unwrap_or_default(),
         );
-        let same = before.is_some_and(|b| b["spec"] == object["spec"]);
-        let generation = before.map_or(0, |b| b["metadata"]["generation"].as_i64().unwrap_or(0));
+        let same = before.is_some_and(|b| b.get("spec") == object.get("spec"));
+        let generation = before.and_then(|b| b.pointer("/metadata/generation")?.as_i64());
+        let generation = generation.unwrap_or(0);
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("uid".to_owned(), uid);
             let generation = generation + i64::from(!same);
@@ -92,7 +93,9 @@ impl Objects {
         let key = (namespace.to_owned(), name.to_owned());
         if let Some(mut object) = objects.and_then(|o| o.remove(&key)) {
             self.version += 1;
-            object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+            if let Some(version) = object.pointer_mut("/metadata/resourceVersion") {
+                *version = json!(self.version.to_string());
+            }
             self.happened(plural, "DELETED", object);
         }
     }

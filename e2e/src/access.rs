@@ -1,4 +1,4 @@
-//! Kubeconfigs, ServiceAccounts and their tokens.
+//! Kubeconfigs, `ServiceAccount`s and their tokens.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -93,7 +93,7 @@ impl Cluster {
         }])
     }
 
-    /// A token of a ServiceAccount, which is made if it is missing, from the API server (`TokenRequest`).
+    /// A token of a `ServiceAccount`, which is made if it is missing, from the API server (`TokenRequest`).
     ///
     /// # Errors
     /// When it is refused.
@@ -113,10 +113,10 @@ impl Cluster {
         answer.status.map(|s| s.token).context("no token")
     }
 
-    /// A token of a ServiceAccount that ends after `life`: shorter than the API server would make one.
+    /// A token of a `ServiceAccount` that ends after `life`: shorter than the API server would make one.
     ///
     /// # Errors
-    /// When the ServiceAccount is refused.
+    /// When the `ServiceAccount` is refused.
     pub async fn short_token(
         &self,
         namespace: &str,
@@ -150,14 +150,14 @@ impl Cluster {
             .map_err(|e| anyhow::anyhow!("not a P-256 key: {e}"))?;
         let signature = key
             .sign(&random, text.as_bytes())
-            .map_err(|_| anyhow::anyhow!("no randomness"))?;
+            .map_err(|e| anyhow::anyhow!("no randomness: {e}"))?;
         Ok(format!(
             "{text}.{}",
             BASE64_URL_SAFE_NO_PAD.encode(signature)
         ))
     }
 
-    /// The ServiceAccounts of a namespace, with `account` among them.
+    /// The `ServiceAccount`s of a namespace, with `account` among them.
     async fn account(&self, namespace: &str, account: &str) -> Result<Api<ServiceAccount>> {
         let object = json!({
             "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": namespace},

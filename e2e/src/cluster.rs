@@ -10,12 +10,12 @@ use rcgen::KeyPair;
 use tokio::process::Command;
 
 use crate::assets::{Assets, root};
-use crate::certificates::Authority;
+use crate::certificates::{Authority, Identity};
 use crate::objects::Objects;
 use crate::patience::{LONG, until};
 use crate::program::Program;
 
-/// Who issues tokens of ServiceAccounts, and for whom they are.
+/// Who issues tokens of `ServiceAccount`s, and for whom they are.
 pub const ISSUER: &str = "https://kubernetes.default.svc";
 
 /// Where the CRDs are.
@@ -70,7 +70,7 @@ impl Cluster {
             api_server(assets, address, &data),
             &logs.join(format!("{name}.kube-apiserver.log")),
         )?;
-        let admin = authority.client("admin", "system:masters")?;
+        let admin = administrator(&authority)?;
         let objects = Objects::new(
             SocketAddr::from((address, 6443)),
             authority.certificate(),
@@ -118,13 +118,21 @@ impl Cluster {
         &self.objects
     }
 
+    /// A certificate of an administrator.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn admin(&self) -> Result<Identity> {
+        administrator(&self.authority)
+    }
+
     /// Its authority.
     #[must_use]
     pub const fn authority(&self) -> &Authority {
         &self.authority
     }
 
-    /// The key that signs tokens of its ServiceAccounts.
+    /// The key that signs tokens of its `ServiceAccount`s.
     #[must_use]
     pub const fn token_key(&self) -> &KeyPair {
         &self.token_key
@@ -202,6 +210,11 @@ impl Cluster {
         })
         .await
     }
+}
+
+/// Someone who may do everything.
+fn administrator(authority: &Authority) -> Result<Identity> {
+    authority.client("admin", "system:masters")
 }
 
 /// Whether a CRD has a condition.

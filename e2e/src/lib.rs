@@ -5,7 +5,8 @@
 //! * [`program`] — a process with a log.
 //! * [`cluster`] — etcd and an API server with certificates of their own: what a cluster is without kubelets.
 //! * [`objects`] — reading and writing objects in it.
-//! * [`access`] — kubeconfigs, ServiceAccounts, tokens.
+//! * [`access`] — kubeconfigs, `ServiceAccount`s, tokens.
+//! * [`site`] — a cluster with a controller, gateways and backends.
 //! * [`patience`] — waiting for what must become true.
 //!
 //! There is no kubelet and no controller-manager: a test writes the `EndpointSlice`s of its backends itself, and
@@ -19,3 +20,4 @@ pub mod enclosure;
 pub mod objects;
 pub mod patience;
 pub mod program;
+pub mod site;

@@ -264,9 +264,10 @@ impl Objects {
     pub async fn delete_namespace(&self, name: &str) -> Result<()> {
         self.delete("v1/Namespace", "", name).await?;
         for kind in NAMESPACED {
+            // The items of a list do not repeat their kind.
             for object in self.list(kind, name, "").await? {
-                let (_, _, object) = identity(&object)?;
-                self.delete(kind, name, &object).await?;
+                let object = object.pointer("/metadata/name").and_then(Value::as_str);
+                self.delete(kind, name, object.context("no name")?).await?;
             }
         }
         let mut namespace = self.get("v1/Namespace", "", name).await?;

@@ -7,20 +7,31 @@
 #![expect(
     clippy::print_stderr,
     clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::expect_used,
     reason = "a test program talks to the person who runs it"
 )]
 
 #[path = "e2e/world.rs"]
 mod world;
 
-#[path = "e2e/ctl.rs"]
-mod ctl;
-
-#[path = "e2e/servers.rs"]
-mod servers;
-
 #[path = "e2e/shell.rs"]
 mod shell;
+#[path = "e2e/space.rs"]
+mod space;
+
+#[path = "e2e/ctl.rs"]
+mod ctl;
+#[path = "e2e/faults.rs"]
+mod faults;
+#[path = "e2e/forged.rs"]
+mod forged;
+#[path = "e2e/mcs.rs"]
+mod mcs;
+#[path = "e2e/servers.rs"]
+mod servers;
+#[path = "e2e/stories.rs"]
+mod stories;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,8 +56,8 @@ fn main() -> ExitCode {
     };
     match enter(&folder().join("data")) {
         Ok(Enclosure::Inside) => {
-            // Two cores are enough for two worlds.
-            arguments.test_threads.get_or_insert(3);
+            // They mostly wait: for a fault that lasts a minute, for a world that another test is in.
+            arguments.test_threads.get_or_insert(64);
             world::begin(assets);
             libtest_mimic::run(&arguments, trials()).exit_code()
         }
@@ -61,9 +72,18 @@ fn main() -> ExitCode {
 
 /// All tests. The long ones come first, so that the others run beside them.
 fn trials() -> Vec<Trial> {
-    let mut all = servers::trials();
+    let mut all = faults::trials();
+    all.extend(stories::trials());
+    all.extend(forged::trials());
+    all.extend(mcs::trials());
     all.extend(ctl::trials());
+    all.extend(servers::trials());
     all
+}
+
+/// Shows a figure that a test measured.
+pub(crate) fn figure(text: &str) {
+    println!("e2e: {text}");
 }
 
 /// Lists all tests as ignored, with the reason.

@@ -24,7 +24,7 @@ fn key(name: &str) -> Key {
     ("shop".to_owned(), name.to_owned())
 }
 
-fn service(name: &str, port: Value) -> Read {
+fn service(name: &str, port: &Value) -> Read {
     let value = json!({
         "metadata": {"name": name, "namespace": "shop"},
         "spec": {"ports": [{"port": port}]},
@@ -33,7 +33,7 @@ fn service(name: &str, port: Value) -> Read {
 }
 
 fn list(names: &[&str]) -> BTreeMap<Key, Read> {
-    let services = names.iter().map(|n| (key(n), service(n, json!(80))));
+    let services = names.iter().map(|n| (key(n), service(n, &json!(80))));
     services.collect()
 }
 
@@ -69,8 +69,8 @@ fn a_snapshot_that_someone_holds_does_not_change() {
     store.listed(0, "v1", list(&["a"]), NOW);
     store.listed(1, "v1", BTreeMap::new(), NOW);
     let before = store.snapshot().unwrap();
-    assert!(store.applied(0, key("b"), service("b", json!(80))));
-    assert!(!store.applied(0, key("b"), service("b", json!(80))));
+    assert!(store.applied(0, key("b"), service("b", &json!(80))));
+    assert!(!store.applied(0, key("b"), service("b", &json!(80))));
     assert_eq!(before.services.len(), 1);
     assert_eq!(store.snapshot().unwrap().services.len(), 2);
 }
@@ -106,8 +106,8 @@ fn a_kind_that_is_not_served_counts_as_empty_until_it_is() {
 fn an_object_that_cannot_be_read_keeps_its_last_good_version() {
     let mut store = store();
     store.listed(0, "v1", list(&["a"]), NOW);
-    assert!(store.applied(0, key("a"), service("a", json!("eighty"))));
-    assert!(store.applied(0, key("b"), service("b", json!("eighty"))));
+    assert!(store.applied(0, key("a"), service("a", &json!("eighty"))));
+    assert!(store.applied(0, key("b"), service("b", &json!("eighty"))));
     assert_eq!(names(&store), ["a"]);
     let hints: Vec<String> = store.problems().into_iter().map(|p| p.hint).collect();
     assert!(
@@ -115,7 +115,7 @@ fn an_object_that_cannot_be_read_keeps_its_last_good_version() {
         "{hints:?}"
     );
     assert!(hints[1].contains("it is left out"), "{hints:?}");
-    assert!(store.applied(0, key("b"), service("b", json!(81))));
+    assert!(store.applied(0, key("b"), service("b", &json!(81))));
     assert_eq!(store.problems().len(), 1);
     assert!(store.delete(0, &key("a")));
     assert!(store.problems().is_empty());
@@ -130,7 +130,7 @@ fn a_seen_deletion_is_remembered_until_the_object_comes_back() {
     assert_eq!(store.deleted("Service"), BTreeSet::from([key("a")]));
     store.listed(0, "v1", list(&["b"]), NOW);
     assert_eq!(store.deleted("Service"), BTreeSet::from([key("a")]));
-    store.applied(0, key("a"), service("a", json!(80)));
+    store.applied(0, key("a"), service("a", &json!(80)));
     assert!(store.deleted("Service").is_empty());
 }
 

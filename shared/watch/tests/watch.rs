@@ -1,5 +1,11 @@
 //! The watch against an API server that misbehaves.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +60,7 @@ impl World {
         for name in names {
             server.apply(service(name));
         }
-        let watch = start(&server).await;
+        let watch = start(&server);
         Self { server, watch }
     }
 
@@ -103,7 +109,7 @@ impl World {
     }
 }
 
-async fn start(server: &ApiServer) -> Watch {
+fn start(server: &ApiServer) -> Watch {
     let _again = rustls::crypto::ring::default_provider().install_default();
     let client = Client::try_from(Config::new(server.url().parse().unwrap())).unwrap();
     let selection = Selection::of(|k| {
@@ -286,7 +292,7 @@ async fn one_malformed_object_leaves_the_others_alone() {
     world.server.apply(service("c"));
     world.until(&["a", "c"]).await;
 
-    let fresh = start(&world.server).await;
+    let fresh = start(&world.server);
     let snapshot = timeout(PATIENCE, fresh.synced()).await.unwrap();
     assert_eq!(names(&snapshot), ["a", "c"]);
     assert_eq!(fresh.problems().len(), 1);
@@ -298,7 +304,7 @@ async fn one_malformed_object_leaves_the_others_alone() {
 #[tokio::test]
 async fn a_required_kind_is_waited_for_and_another_counts_as_empty() {
     let server = ApiServer::start([]).await.unwrap();
-    let watch = start(&server).await;
+    let watch = start(&server);
     sleep(A_WHILE).await;
     assert!(watch.snapshot().is_none(), "services are required");
     server.serve(resource("Service", None));
@@ -317,12 +323,8 @@ async fn a_required_kind_is_waited_for_and_another_counts_as_empty() {
     timeout(PATIENCE, exported)
         .await
         .expect("the older version is read too");
-    let versions = watch.kinds().into_iter().filter_map(|k| k.version);
-    assert!(
-        versions
-            .collect::<Vec<_>>()
-            .contains(&"v1alpha1".to_owned())
-    );
+    let mut versions = watch.kinds().into_iter().filter_map(|k| k.version);
+    assert!(versions.any(|v| v == "v1alpha1"));
 }
 
 #[tokio::test]
@@ -330,7 +332,7 @@ async fn a_404_of_who_knows_whom_does_not_make_a_kind_absent() {
     let server = ApiServer::start([resource("Service", None)]).await.unwrap();
     server.fault(Fault::Status(404));
     server.fault_of("services", Fault::None);
-    let watch = start(&server).await;
+    let watch = start(&server);
     sleep(A_WHILE).await;
     assert!(
         watch.snapshot().is_none(),
@@ -388,5 +390,5 @@ async fn the_outbox_of_a_peer_is_two_kinds_of_one_namespace() {
     assert_eq!(watch.problems(), []);
     let keys: Vec<_> = snapshot.published_clusters.keys().collect();
     assert_eq!(keys, [&("mc-wan".to_owned(), "c2".to_owned())]);
-    assert!(watch.kinds().iter().all(|k| k.is_current()));
+    assert!(watch.kinds().iter().all(mcwan_watch::KindState::is_current));
 }

@@ -1,18 +1,21 @@
 //! The table in force, linked to the running state of its backends.
 
-use std::collections::HashMap;
+mod work;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use mcwan_routing::health::Health;
 use mcwan_routing::plan::{Candidate, Plan, plan};
-use mcwan_routing::rule::{Action, Rule, Target};
-use mcwan_routing::spec::{BackendName, TableSpec};
+use mcwan_routing::rule::{Action, Rule};
+use mcwan_routing::spec::TableSpec;
 use mcwan_routing::table::{RuleId, Table};
 use parking_lot::Mutex;
 
 use crate::backends::{Backend, Registry};
-use crate::observe::series::RuleMetrics;
+
+use work::Shared;
+pub use work::Work;
 
 /// A table and, for each of its rules, the running state of the backends that it names. A request holds one `Live`
 /// from its first phase to its last attempt.
@@ -29,62 +32,31 @@ pub struct Live {
 /// A rule with its backends resolved.
 #[derive(Debug)]
 pub struct LinkedRule {
-    /// The rule.
+    /// The rule; requests need no more of it than its name.
     pub rule: Arc<Rule>,
-    /// Parallel to `Forward::tiers[].choices[]`; None where the reference is invalid, or leads to an imported service,
-    /// whose own rules choose. Empty for redirects.
-    pub tiers: Vec<Vec<Option<Arc<Backend>>>>,
-    /// Backends of the rule's mirrors, parallel to `filters.mirrors`.
-    pub mirrors: Vec<Option<Arc<Backend>>>,
-    /// Where its requests are counted; begins empty.
-    pub metrics: RuleMetrics,
+    /// What it does, shared with all rules that do the same.
+    pub work: Arc<Work>,
 }
 
 impl LinkedRule {
     /// Orders the candidates of one request by weight and health.
     #[must_use]
     pub fn plan(&self) -> Plan {
-        let Action::Forward(forward) = &self.rule.action else {
+        let Action::Forward(forward) = &self.work.rule.action else {
             return Plan::new();
         };
         let health = |candidate| self.backend(candidate).map_or(Health::Down, |b| b.health());
         plan(forward, health, &mut |n| fastrand::u64(..n))
     }
 
-    /// The backend of a candidate; None where there is none: see [`Self::tiers`].
+    /// The backend of a candidate; None where there is none: see [`Work::tiers`].
     #[must_use]
     pub fn backend(&self, candidate: Candidate) -> Option<&Arc<Backend>> {
-        self.tiers
+        self.work
+            .tiers
             .get(usize::from(candidate.tier))?
             .get(usize::from(candidate.choice))?
             .as_ref()
-    }
-
-    fn new(rule: &Arc<Rule>, backends: &HashMap<BackendName, Arc<Backend>>) -> Self {
-        let resolve = |target: &Target| match target {
-            Target::Backend(name) => backends.get(name).map(Arc::clone),
-            Target::Import(_) | Target::Invalid(_) => None,
-        };
-        let tiers = match &rule.action {
-            Action::Forward(forward) => forward
-                .tiers
-                .iter()
-                .map(|tier| tier.choices.iter().map(|c| resolve(&c.target)).collect())
-                .collect(),
-            Action::Redirect(_) => Vec::new(),
-        };
-        let mirrors = rule
-            .filters
-            .mirrors
-            .iter()
-            .map(|m| backends.get(&m.backend).map(Arc::clone))
-            .collect();
-        Self {
-            rule: Arc::clone(rule),
-            tiers,
-            mirrors,
-            metrics: RuleMetrics::default(),
-        }
     }
 }
 
@@ -140,11 +112,12 @@ impl LiveTable {
         let generation = old.generation + 1;
         let table = Table::compile(spec);
         let backends = self.registry.link(&table.spec().backends);
-        let rules = table
-            .rules()
-            .iter()
-            .map(|rule| LinkedRule::new(rule, &backends))
-            .collect();
+        let mut shared = Shared::new(&backends);
+        let link = |rule: &Arc<Rule>| LinkedRule {
+            rule: Arc::clone(rule),
+            work: shared.work(rule),
+        };
+        let rules = table.rules().iter().map(link).collect();
         self.live.store(Arc::new(Live {
             table,
             rules,

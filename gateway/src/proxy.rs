@@ -102,7 +102,7 @@ impl Edge {
 
     /// Begins the copies of a request that goes out with `header`.
     fn mirror(&self, session: &mut Session, header: &RequestHeader, ctx: &mut RequestContext) {
-        let Some(linked) = ctx.linked().filter(|l| !l.mirrors.is_empty()) else {
+        let Some(linked) = ctx.linked().filter(|l| !l.work.mirrors.is_empty()) else {
             return;
         };
         let bodiless = session.as_downstream_mut().is_body_empty();

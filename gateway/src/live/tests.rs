@@ -2,9 +2,10 @@ use std::net::SocketAddr;
 
 use mcwan_routing::hostname::HostPattern;
 use mcwan_routing::matching::{PathMatch, RequestMatch, RouteOrder};
-use mcwan_routing::rule::{Choice, Filters, Forward, RouteKind, RuleName, Tier, Timeouts};
+use mcwan_routing::rule::{Choice, Filters, Forward, RouteKind, RuleName, Target, Tier, Timeouts};
 use mcwan_routing::spec::{
-    Backend as BackendSpec, BackendProtocol, ListenerSpec, Role, RouteEntry, SocketSpec,
+    Backend as BackendSpec, BackendName, BackendProtocol, ListenerSpec, Role, RouteEntry,
+    SocketSpec,
 };
 
 use super::*;
@@ -135,7 +136,7 @@ fn a_request_keeps_the_table_that_it_began_with() {
     live.publish(spec(1, 2));
     let port = |live: &Live| {
         let linked = live.rule(RuleId(0)).unwrap();
-        linked.tiers[0][0].as_ref().unwrap().endpoints[0]
+        linked.work.tiers[0][0].as_ref().unwrap().endpoints[0]
             .address
             .port()
     };
@@ -148,8 +149,8 @@ fn an_invalid_reference_links_to_nothing() {
     live.publish(spec(1, 1));
     let table = live.load();
     let linked = table.rule(RuleId(0)).unwrap();
-    assert!(linked.tiers[0][0].is_some());
-    assert!(linked.tiers[0][1].is_none());
+    assert!(linked.work.tiers[0][0].is_some());
+    assert!(linked.work.tiers[0][1].is_none());
     let candidate = |choice| Candidate { tier: 0, choice };
     assert!(linked.backend(candidate(0)).is_some());
     assert!(linked.backend(candidate(1)).is_none());
@@ -163,8 +164,40 @@ fn rules_share_the_state_of_an_endpoint() {
     let table = live.load();
     let id = |n: u32| {
         let linked = table.rule(RuleId(n)).unwrap();
-        linked.tiers[0][0].as_ref().unwrap().endpoints[0].id
+        linked.work.tiers[0][0].as_ref().unwrap().endpoints[0].id
     };
     assert_eq!(table.rules.len(), 10_000);
     assert_eq!(id(0), id(9_999));
+}
+
+/// The work of two rules, named differently, of one table.
+fn works(change: impl FnOnce(&mut Rule)) -> (Arc<Work>, Arc<Work>) {
+    let target = || vec![Target::Backend(backend(0))];
+    let mut spec = spec(1, 1);
+    let mut second = entry(1, target());
+    let other = Arc::make_mut(&mut second.rule);
+    change(other);
+    spec.sockets[0].listeners[0].routes = vec![entry(0, target()), second];
+    let table = LiveTable::new(Arc::new(Registry::default()));
+    table.publish(spec);
+    let live = table.load();
+    let work = |n: usize| Arc::clone(&live.rules[n].work);
+    (work(0), work(1))
+}
+
+#[test]
+fn rules_that_differ_in_name_only_share_what_they_do() {
+    let (one, other) = works(|_| {});
+    assert!(Arc::ptr_eq(&one, &other));
+}
+
+#[test]
+fn rules_that_differ_in_a_time_limit_or_a_filter_share_nothing() {
+    let (one, other) =
+        works(|rule| rule.timeouts.request = Some(std::time::Duration::from_secs(1)));
+    assert!(!Arc::ptr_eq(&one, &other));
+    let name = http::HeaderName::from_static("x-gone");
+    let (one, other) = works(|rule| rule.filters.request_headers.remove.push(name));
+    assert!(!Arc::ptr_eq(&one, &other));
+    assert_eq!(one.rule.filters, Filters::default());
 }

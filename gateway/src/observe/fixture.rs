@@ -1,5 +1,6 @@
 //! A rule with a local backend and a tunnel, and a request that took it; for tests.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,7 +16,7 @@ use mcwan_routing::spec::{BackendName, BackendProtocol, Role, Tunnel, WanClass};
 use super::trace::{RequestId, TraceContext};
 use super::{Attempt, Completed};
 use crate::backends::Backend;
-use crate::live::LinkedRule;
+use crate::live::{LinkedRule, Work};
 
 /// All that a [`Completed`] borrows.
 pub(crate) struct Request {
@@ -132,7 +133,7 @@ pub(crate) fn local() -> Arc<Backend> {
 }
 
 pub(crate) fn rule() -> LinkedRule {
-    let rule = Rule {
+    let rule = Arc::new(Rule {
         name: RuleName {
             kind: RouteKind::HTTPRoute,
             namespace: "mc-wan".to_owned(),
@@ -151,11 +152,9 @@ pub(crate) fn rule() -> LinkedRule {
         }),
         timeouts: Timeouts::default(),
         retry: None,
-    };
+    });
     LinkedRule {
-        rule: Arc::new(rule),
-        tiers: Vec::new(),
-        mirrors: Vec::new(),
-        metrics: super::series::RuleMetrics::default(),
+        rule,
+        work: Arc::new(Work::new(&rule, &HashMap::new())),
     }
 }

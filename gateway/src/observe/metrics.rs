@@ -173,7 +173,9 @@ impl RequestMetrics {
 
     pub(super) fn completed(&self, request: &Completed<'_>, outcome: Outcome) {
         let source = self.source(request.source_cluster);
-        let series = request.rule.map_or(&self.unrouted, |rule| &rule.metrics);
+        let series = request
+            .rule
+            .map_or(&self.unrouted, |rule| &rule.work.metrics);
         let last = request.attempts.last();
         let key = RequestKey {
             source,
@@ -285,7 +287,7 @@ impl<'a> Labels<'a> {
         backend: Option<&'a Backend>,
     ) -> Self {
         let name = |position: usize| sources.get(position).map_or(UNKNOWN, AsRef::as_ref);
-        let service = request.rule.and_then(|r| r.rule.service.as_ref());
+        let service = request.rule.and_then(|r| r.work.rule.service.as_ref());
         // Behind a tunnel the backend is a gateway; only a local backend is the service itself.
         let local = backend.filter(|b| b.tunnel.is_none()).map(|b| &b.name);
         let tunnel = backend.and_then(|b| b.tunnel.as_ref());

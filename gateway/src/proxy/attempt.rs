@@ -106,7 +106,12 @@ impl RequestContext {
                     address: lease.endpoint().address,
                     lease: Some(lease),
                     started: now,
-                    deadline: own.rule.timeouts.backend_request.map(|limit| now + limit),
+                    deadline: own
+                        .work
+                        .rule
+                        .timeouts
+                        .backend_request
+                        .map(|limit| now + limit),
                     status: 0,
                     header_after: None,
                 });
@@ -134,7 +139,7 @@ impl RequestContext {
         {
             return false;
         }
-        let route = self.linked().and_then(|l| l.rule.retry.clone());
+        let route = self.linked().and_then(|l| l.work.rule.retry.clone());
         let made = u32::try_from(self.attempts.len())
             .unwrap_or(u32::MAX)
             .saturating_add(1);

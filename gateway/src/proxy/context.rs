@@ -89,7 +89,7 @@ pub(super) struct Current {
 pub(super) type FiltersOnTheWay<'a> = ([Option<&'a Filters>; 2], Option<&'a str>);
 
 fn choice_of(linked: &LinkedRule, candidate: Candidate) -> Option<&Choice> {
-    match &linked.rule.action {
+    match &linked.work.rule.action {
         Action::Forward(forward) => forward.choice(candidate),
         Action::Redirect(_) => None,
     }
@@ -153,14 +153,14 @@ impl RequestContext {
         };
         let by = self.linked().and_then(|l| choice_of(l, import.by));
         let outside = [self.filters(), by.map(|c| &c.filters)];
-        let chooser = self.chooser().map(|l| &l.rule.filters);
+        let chooser = self.chooser().map(|l| &l.work.rule.filters);
         let inside = [chooser, self.choice().map(|c| &c.filters)];
         [(outside, prefix), (inside, import.prefix.as_deref())]
     }
 
     /// Filters of the rule.
     pub(super) fn filters(&self) -> Option<&Filters> {
-        self.linked().map(|l| &l.rule.filters)
+        self.linked().map(|l| &l.work.rule.filters)
     }
 
     /// Cross-origin rules of the rule.

@@ -78,7 +78,8 @@ impl Mirrors {
         header: &RequestHeader,
         bodiless: bool,
     ) -> Copies {
-        let mirrors = linked.rule.filters.mirrors.iter().zip(&linked.mirrors);
+        let mirrors = linked.work.rule.filters.mirrors.iter();
+        let mirrors = mirrors.zip(&linked.work.mirrors);
         let sampled = |(mirror, backend): (&Mirror, &Option<Arc<Backend>>)| {
             let chosen = mirror.samples(&mut |n| fastrand::u64(..n));
             backend

@@ -104,7 +104,7 @@ fn rejected(upstream: &ResponseHeader, ctx: &RequestContext) -> Option<Ended> {
         Some(Origin::Gateway) if status >= 500 => return Some(Ended::FarGateway),
         Some(Origin::Gateway | Origin::Backend) | None => {}
     }
-    let retry = ctx.linked()?.rule.retry.as_ref()?;
+    let retry = ctx.linked()?.work.rule.retry.as_ref()?;
     retry
         .codes
         .contains(&status)

@@ -127,7 +127,7 @@ impl Edge {
             answer::preflight(session, ctx, &headers).await?;
             return Ok(true);
         }
-        let Action::Redirect(redirect) = &linked.rule.action else {
+        let Action::Redirect(redirect) = &linked.work.rule.action else {
             return Ok(false);
         };
         let location = redirect.location(&RedirectFrom {
@@ -169,7 +169,7 @@ fn find(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), Failure
     };
     ctx.rule = Some(rule);
     ctx.prefix = prefix;
-    let limit = ctx.linked().and_then(|l| l.rule.timeouts.request);
+    let limit = ctx.linked().and_then(|l| l.work.rule.timeouts.request);
     ctx.deadline = limit.map(|limit| Instant::now() + limit);
     Ok(())
 }
@@ -198,7 +198,7 @@ fn plan(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), Failure
 
 /// The candidates of a rule.
 fn planned(linked: &LinkedRule) -> Result<(&Forward, Plan), Failure> {
-    let Action::Forward(forward) = &linked.rule.action else {
+    let Action::Forward(forward) = &linked.work.rule.action else {
         return Err(Failure::Internal);
     };
     let plan = linked.plan();

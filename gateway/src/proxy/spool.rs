@@ -101,7 +101,7 @@ fn length(session: &Session) -> Option<usize> {
 
 /// Whether this request may go out more than once after it has been sent.
 fn may_repeat(session: &Session, ctx: &RequestContext) -> bool {
-    let asked = ctx.linked().and_then(|l| l.rule.retry.as_ref());
+    let asked = ctx.linked().and_then(|l| l.work.rule.retry.as_ref());
     let idempotent = retry::is_idempotent(&session.req_header().method);
     asked.is_some_and(|r| r.attempts > 0) || idempotent && ctx.plan.len() > 1
 }

@@ -15,7 +15,7 @@ pub use headers::HeaderTarget;
 pub use redirect::RedirectFrom;
 
 /// Changes of a header map: set, then add, then remove (Gateway API `HTTPHeaderFilter`).
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct HeaderModifier {
     /// Overwrites.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "headers")]
@@ -48,7 +48,7 @@ fn names<S: Serializer>(list: &[HeaderName], s: S) -> Result<S::Ok, S::Error> {
 }
 
 /// `URLRewrite`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct UrlRewrite {
     /// New Host.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +59,7 @@ pub struct UrlRewrite {
 }
 
 /// How a path is changed (`HTTPPathModifier`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PathModifier {
     /// The whole path; the query stays.
@@ -69,7 +69,7 @@ pub enum PathModifier {
 }
 
 /// `RequestRedirect`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Redirect {
     /// New scheme, `http` or `https`; None keeps the request's.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,7 +88,7 @@ pub struct Redirect {
 }
 
 /// `RequestMirror`: a copy whose answer nobody waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Mirror {
     /// Where the copy goes.
     pub backend: BackendName,
@@ -108,7 +108,7 @@ impl Mirror {
 }
 
 /// Cross-origin resource sharing (Gateway API `HTTPCORSFilter`; WHATWG Fetch §3.2).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Cors {
     /// Origins that may read answers: `*`, exact, or with a `*.` host wildcard.
     pub allow_origins: Vec<String>,

@@ -69,7 +69,7 @@ pub struct ServiceName {
 }
 
 /// Filters that apply to a request whichever backend takes it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Filters {
     /// Changes of request headers.
     #[serde(skip_serializing_if = "HeaderModifier::is_empty")]
@@ -97,7 +97,7 @@ impl Filters {
 }
 
 /// What a rule does with a request.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Send it to a backend.
@@ -107,7 +107,7 @@ pub enum Action {
 }
 
 /// Backends in order of preference.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Forward {
     /// Whether a request may go on to the next candidate when one cannot take it. False for ordinary weighted
     /// backends: there each backend keeps its share, whatever its state (Gateway API, `HTTPBackendRef` weight).
@@ -117,7 +117,7 @@ pub struct Forward {
 }
 
 /// Candidates of equal preference.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Tier {
     /// What makes the tier one: a WAN policy, or the local cluster (None).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,7 +127,7 @@ pub struct Tier {
 }
 
 /// One weighted backend.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Choice {
     /// Share within the tier. 0: never in a tier without failover; last in a tier with failover.
     pub weight: u32,
@@ -139,7 +139,7 @@ pub struct Choice {
 }
 
 /// The target of a choice.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
     /// A known backend.
@@ -151,7 +151,7 @@ pub enum Target {
 }
 
 /// Time limits of a rule (GEP-1742). None: no limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Timeouts {
     /// From the first byte of the request to the last byte of the response, all attempts included.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,7 +170,7 @@ impl Timeouts {
 }
 
 /// Retries that a route asks for (GEP-1731).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Retry {
     /// Response codes to retry on, sorted.
     pub codes: Vec<u16>,

@@ -154,7 +154,7 @@ pub(crate) fn rule() -> LinkedRule {
         retry: None,
     });
     LinkedRule {
-        rule,
         work: Arc::new(Work::new(&rule, &HashMap::new())),
+        rule,
     }
 }

@@ -7,7 +7,7 @@
 //! * [`side`] — what there is to know of one of the two clusters.
 //! * [`reach`] — by which address and authority the other cluster's controller reaches it.
 //! * [`credential`] — the token, and whether the one that there is will do.
-//! * [`write`], [`print`] — the two ways in which it ends.
+//! * [`mod@write`], [`mod@print`] — the two ways in which it ends.
 
 pub(crate) mod credential;
 mod print;

@@ -1,7 +1,7 @@
 //! `mcwanctl status`: what a cluster, its peers and its services are doing, and what is wrong with them.
 //!
 //! * [`observe`] — asks the API server (and the gateways, where they can be reached) once.
-//! * [`report`] — what was seen as a [`Report`](report::Report): a function of values and the time.
+//! * [`report`] — what was seen as a [`Report`]: a function of values and the time.
 //! * [`text`] — the report for people.
 
 mod admin;

@@ -75,12 +75,12 @@ impl World {
     }
 
     /// How many requests without a rule ended this way.
-    pub(crate) fn counted(&self, outcome: &str, status: u16) -> f64 {
+    pub(crate) fn counted(&self, outcome: &str, status: u16) -> u64 {
         let text = self.metrics.encode().unwrap();
         let series = format!("outcome=\"{outcome}\",response_code=\"{status}\"");
         text.lines()
             .filter(|l| l.starts_with("mcwan_requests_total{") && l.contains(&series))
-            .map(|l| l.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .map(|l| l.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
             .sum()
     }
 

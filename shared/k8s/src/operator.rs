@@ -1,7 +1,7 @@
 //! What the controller decides: everything that it writes, as a function of what it sees.
 //!
-//! [`decide`] runs [`offer`], [`render`] and [`translate`](crate::translate::translate) over a [`World`] and says which
-//! objects there should be. [`diff`] compares them with those that there are. Nothing here does I/O or looks at a clock;
+//! [`decide`] runs [`offer`], [`render`] and [`translate`] over a [`World`] and says which
+//! objects there should be. [`diff()`] compares them with those that there are. Nothing here does I/O or looks at a clock;
 //! `mcwan-controller` watches, calls these two, and carries the [`Change`]s out.
 //!
 //! # Rules

@@ -1,6 +1,6 @@
 //! The outbox: what a cluster offers, as objects that its peers read (DESIGN §7).
 //!
-//! [`publish`] makes the objects out of an offer, [`receive`] makes an offer out of a peer's objects and believes nothing:
+//! [`publish()`] makes the objects out of an offer, [`receive()`] makes an offer out of a peer's objects and believes nothing:
 //! whatever a payload says, no forbidden address, namespace, key or time comes out, and each refusal is reported.
 //!
 //! # Decisions

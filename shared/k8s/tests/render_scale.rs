@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stderr,
     clippy::format_push_string,
     reason = "a test that prints a figure and fails by panicking"
 )]

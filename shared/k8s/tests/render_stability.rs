@@ -193,7 +193,7 @@ fn a_service_that_is_deleted_and_made_anew_under_its_export_comes_back_as_it_was
     };
     let there = settles(&with(&format!("{export}{service}")), &[], "there");
     let before = render(&there, &[]);
-    let mut without = there.clone();
+    let mut without = there;
     without.services.remove(&("a".to_owned(), "b".to_owned()));
     let gone = render(&without, &[]).0;
     let in_namespace = |objects: &[Object]| objects.iter().filter(|o| o.key().0 == "a").count();
@@ -219,7 +219,7 @@ proptest! {
         let stale = applied(&empty, &part(&render(&old, &before).0, mask));
         let beside = render(&stale, &now);
         prop_assert_eq!(references(&beside.0), references(&fresh.0));
-        let settled = settles(&empty.clone().with(applied(&stale, &beside.0).iter()), &now, "beside");
+        let settled = settles(&empty.with(applied(&stale, &beside.0).iter()), &now, "beside");
         // What is no longer wanted goes, and nothing moves.
         let wanted = references(&beside.0);
         let kept = settled.iter().filter(|o| !names::is_ours(o.meta()) || wanted.contains(&o.reference()));

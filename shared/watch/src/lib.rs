@@ -29,7 +29,7 @@
 //! # }
 //! ```
 //!
-//! * [`connect`] — a client out of the arguments that all programs share.
+//! * [`connect()`] — a client out of the arguments that all programs share.
 //! * `selection` — what is watched. `backoff` — when it is tried again. Values only.
 //! * `request` — one list, one watch; `failure` — what can go wrong with them; `absent` — is a kind not served?
 //! * `driver` — the loop of one kind. `store` — what it leaves behind. `view` — what others see of that.

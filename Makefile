@@ -6,7 +6,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help demo test lint bench
+.PHONY: help demo test lint bench scale
 
 help: ## Show this help
 	@echo "mc-wan: an east-west gateway that joins Kubernetes clusters over an SD-WAN"
@@ -43,3 +43,9 @@ bench: ## Criterion benchmarks, then the comparison with Envoy, HAProxy and ngin
 	$(CARGO) bench --locked -p mcwan-benches
 	$(CARGO) build --locked --release -p mcwan-gateway
 	@benches/compare/run.sh
+
+scale: ## Three clusters with EXPORTS (1000) exports each on real API servers: memory, work and writes of the controller (root)
+	@scripts/setup.sh test
+	@scripts/kube.sh >/dev/null
+	$(CARGO) build --locked --release --workspace --bins
+	MCWAN_E2E_SCALE=$${EXPORTS:-1000} $(CARGO) test --locked --release -p mcwan-e2e --test e2e scale::

@@ -28,6 +28,10 @@ mod faults;
 mod forged;
 #[path = "e2e/mcs.rs"]
 mod mcs;
+#[path = "e2e/mcs_more.rs"]
+mod mcs_more;
+#[path = "e2e/scale.rs"]
+mod scale;
 #[path = "e2e/servers.rs"]
 mod servers;
 #[path = "e2e/stories.rs"]
@@ -72,10 +76,12 @@ fn main() -> ExitCode {
 
 /// All tests. The long ones come first, so that the others run beside them.
 fn trials() -> Vec<Trial> {
-    let mut all = faults::trials();
+    let mut all = scale::trials();
+    all.extend(faults::trials());
     all.extend(stories::trials());
     all.extend(forged::trials());
     all.extend(mcs::trials());
+    all.extend(mcs_more::trials());
     all.extend(ctl::trials());
     all.extend(servers::trials());
     all

@@ -12,6 +12,9 @@ use crate::world::shared;
 pub(crate) const EXPORT: &str = "multicluster.x-k8s.io/v1beta1/ServiceExport";
 pub(crate) const IMPORT: &str = "multicluster.x-k8s.io/v1beta1/ServiceImport";
 
+/// As long as the suite looks for what must stay.
+pub(crate) const CONSISTENTLY: std::time::Duration = std::time::Duration::from_secs(5);
+
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
 /// A namespace in both clusters.

@@ -1,4 +1,5 @@
 # Each target does its own set-up (scripts/setup.sh) and says what it installs.
+# Programs are chosen by --bin, not by -p: with -p their dependencies would be built again, with fewer features.
 # Assumed: git, and Rust by rustup (rust-toolchain.toml chooses the version).
 
 SHELL := bash
@@ -16,8 +17,8 @@ help: ## Show this help
 demo: ## Play the four user stories on this machine: no root, no Kubernetes (ARGS="--keep" leaves it running)
 	@scripts/setup.sh build
 	@echo "demo: building the gateway and mcwanctl (some minutes the first time)"
-	@$(CARGO) build --locked -p mcwan-gateway -p mcwanctl
-	@$(CARGO) run --locked --quiet -p mcwanctl -- demo $(ARGS)
+	@$(CARGO) build --locked --bin mcwan-gateway --bin mcwanctl
+	@$(CARGO) run --locked --quiet --bin mcwanctl -- demo $(ARGS)
 
 test: ## Run all tests; as root also those against real API servers (e2e), which are built first
 	@scripts/setup.sh test

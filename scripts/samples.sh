@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 run() {
-  cargo run --locked --quiet -p mcwanctl -- "$@"
+  cargo run --locked --quiet --bin mcwanctl -- "$@"
 }
 
 run check -f config/samples/quickstart
